@@ -1,0 +1,1 @@
+"""Records and rules of the workspace. Pure: no I/O, clock, randomness or logging."""

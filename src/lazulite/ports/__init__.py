@@ -1,0 +1,1 @@
+"""Protocols between the rules and the world: at most twelve methods each."""

@@ -1,0 +1,213 @@
+"""The database, per resource. A `Tx` is one transaction; nothing in it waits on network or file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, Protocol, TypeVar
+
+from lazulite.domain.asset import Asset, AssetKind, Container, Stage
+from lazulite.domain.ids import WorkspaceId
+from lazulite.domain.job import Job, JobStatus
+from lazulite.domain.workspace import Compute, Datastore, Workspace
+
+T = TypeVar("T")
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Which part of a list: keyset paging, `after` is the previous page's `next`."""
+
+    limit: int = 100
+    after: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listed(Generic[Item]):
+    """One page."""
+
+    items: list[Item]
+    next: str | None  # None = this was the last
+
+
+class Workspaces(Protocol):
+    """`get` raises NotFound; `add` raises Conflict when the name is taken."""
+
+    def add(self, workspace: Workspace) -> Workspace: ...
+
+    def get(self, ids: WorkspaceId) -> Workspace: ...
+
+    def by_id(self, workspace: int) -> Workspace: ...
+
+    def page(
+        self, subscription: str, resource_group: str | None, page: Page
+    ) -> Listed[Workspace]: ...
+
+    def update(self, workspace: Workspace) -> None: ...
+
+    def delete(self, workspace: int) -> None: ...
+
+
+class Assets(Protocol):
+    """Versions of assets. `add` raises Conflict when that version exists; `get`s raise NotFound.
+
+    `resolve` takes the label `latest` (the active version created last).
+    """
+
+    def add(self, workspace: int, asset: Asset) -> Asset: ...
+
+    def get(self, workspace: int, kind: AssetKind, name: str, version: str) -> Asset: ...
+
+    def resolve(self, workspace: int, kind: AssetKind, name: str, label: str) -> Asset: ...
+
+    def versions(
+        self, workspace: int, kind: AssetKind, name: str, stages: Sequence[Stage], page: Page
+    ) -> Listed[Asset]: ...
+
+    def containers(
+        self, workspace: int, kind: AssetKind, stages: Sequence[Stage], page: Page
+    ) -> Listed[Container]: ...
+
+    def container(self, workspace: int, kind: AssetKind, name: str) -> Container: ...
+
+    def update(self, asset: Asset) -> None: ...
+
+    def set_stage(self, workspace: int, kind: AssetKind, name: str, stage: Stage) -> None: ...
+
+    def by_digest(self, workspace: int, kind: AssetKind, digest: str) -> Asset | None: ...
+
+    def delete(self, workspace: int, kind: AssetKind, name: str, version: str) -> None: ...
+
+
+class Computes(Protocol):
+    """`get` raises NotFound. `put` creates or replaces."""
+
+    def put(self, workspace: int, compute: Compute) -> Compute: ...
+
+    def get(self, workspace: int, name: str) -> Compute: ...
+
+    def page(self, workspace: int, page: Page) -> Listed[Compute]: ...
+
+    def delete(self, workspace: int, name: str) -> None: ...
+
+
+class Datastores(Protocol):
+    """`get` raises NotFound and leaves `secrets` None; `secrets` returns them. `put` replaces."""
+
+    def put(self, workspace: int, datastore: Datastore) -> Datastore: ...
+
+    def get(self, workspace: int, name: str) -> Datastore: ...
+
+    def secrets(self, workspace: int, name: str) -> dict[str, Any] | None: ...
+
+    def page(self, workspace: int, page: Page) -> Listed[Datastore]: ...
+
+    def delete(self, workspace: int, name: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobFilter:
+    """Which jobs a list shows, newest first."""
+
+    parent: int | None = None  # row id; None = roots only
+    kinds: tuple[str, ...] = ()
+    archived: bool | None = False  # None = both
+    status: tuple[JobStatus, ...] = ()
+    experiment: str | None = None
+
+
+class Jobs(Protocol):
+    """Jobs as clients see them. `add` raises Conflict when the name is taken, `get` NotFound."""
+
+    def add(self, job: Job, definition: bytes | None) -> Job: ...
+
+    def get(self, workspace: int, name: str) -> Job: ...
+
+    def by_id(self, job: int) -> Job: ...
+
+    def page(self, workspace: int, which: JobFilter, page: Page) -> Listed[Job]: ...
+
+    def children(self, parent: int) -> list[Job]: ...
+
+    def names(self, jobs: Iterable[int]) -> dict[int, str]: ...
+
+    def edit(self, job: int, **fields: Any) -> None: ...
+
+    def request_cancel(self, job: int) -> bool: ...
+
+    def unfinished(self, workspace: int) -> int: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Twin:
+    """A completed job of some fingerprint."""
+
+    fingerprint: str
+    job: Job
+
+
+class Executions(Protocol):
+    """Jobs as the engine drives them. Every write is guarded by the engine's lease token.
+
+    `claim` takes the rows whose lease is free, `takeover` those of an engine whose lease ran out;
+    `advance` writes fields of many rows at once and raises StaleLease if one of them is not held.
+    """
+
+    def beat(self, token: str, host: str, until: datetime) -> None: ...
+
+    def release(self, token: str) -> None: ...
+
+    def claim(self, token: str, jobs: Sequence[int] | None = None) -> list[int]: ...
+
+    def takeover(self, token: str, now: datetime, host: str) -> list[int]: ...
+
+    def load(self, jobs: Sequence[int]) -> list[tuple[Job, bytes | None]]: ...
+
+    def spawn(self, token: str, children: Sequence[tuple[Job, bytes | None]]) -> list[Job]: ...
+
+    def advance(self, token: str, changes: Sequence[tuple[int, dict[str, Any]]]) -> None: ...
+
+    def twins(self, workspace: int, fingerprints: Sequence[str]) -> dict[str, Job]: ...
+
+    def parts(self, fingerprint: str) -> dict[str, str] | None: ...
+
+    def remember_parts(self, fingerprint: str, parts: dict[str, str]) -> None: ...
+
+    def nearest(self, workspace: int, node: str, component: str, before: int) -> Job | None: ...
+
+
+class Tx(Protocol):
+    """One transaction: the resources of the database."""
+
+    @property
+    def workspaces(self) -> Workspaces: ...
+    @property
+    def assets(self) -> Assets: ...
+    @property
+    def computes(self) -> Computes: ...
+    @property
+    def datastores(self) -> Datastores: ...
+    @property
+    def jobs(self) -> Jobs: ...
+    @property
+    def executions(self) -> Executions: ...
+
+
+class Store(Protocol):
+    """Runs work in transactions.
+
+    `write` commits before it returns; when `work` raises, nothing of it is written. SQLite has one
+    writer thread that groups what waits into one commit, so `work` must be short and must not call
+    `write` again. `submit` is `write` without waiting. `read` sees a consistent snapshot.
+    """
+
+    def read(self, work: Callable[[Tx], T]) -> T: ...
+
+    def write(self, work: Callable[[Tx], T]) -> T: ...
+
+    def submit(self, work: Callable[[Tx], T]) -> Future[T]: ...
+
+    def close(self) -> None: ...

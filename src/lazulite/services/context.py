@@ -1,0 +1,25 @@
+"""What every use case is given: the ports, and a way to wake the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lazulite.ports.clock import Clock
+from lazulite.ports.compute import Capacity
+from lazulite.ports.environments import Environments
+from lazulite.ports.files import DataFiles, Snapshots
+from lazulite.ports.store import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """The ports a use case may touch. Made once, in `wiring`."""
+
+    store: Store
+    snapshots: Snapshots
+    files: DataFiles
+    environments: Environments
+    clock: Clock
+    wake: Callable[[int], None]  # tell the engine that this job (row id) changed; any thread
+    capacity: Capacity  # of the local compute
