@@ -45,6 +45,7 @@ class DataInput(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     type: str  # uri_file, uri_folder, mltable, custom_model, mlflow_model, triton_model
     uri: str  # azureml:..., azureml://..., or an absolute path
     mode: str | None = None  # ro_mount, rw_mount, download, direct, eval_mount ...; None = ro_mount
+    digest: str | None = None  # content identity, once it was needed
 
 
 class InputSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -83,7 +84,7 @@ class CommandDef(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     command: str
     snapshot: str | None = None  # BLAKE3 digest of the code; None = no code
     environment: str = ""  # ARM id of the environment version, or a registry URI
-    environment_digest: str = ""  # content identity of the environment's specification
+    environment_key: str = ""  # cache key of what its specification builds
     inputs: dict[str, InputSpec] = {}
     outputs: dict[str, OutputSpec] = {}
     environment_variables: dict[str, str] = {}

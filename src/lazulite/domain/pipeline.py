@@ -33,6 +33,7 @@ class Node(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     exports: dict[str, str] = {}  # own output -> the pipeline's output it is bound to
     compute: str | None = None
     display_name: str | None = None
+    force_rerun: bool = False
 
 
 class PipelineDef(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="pipeline"):

@@ -1,15 +1,16 @@
-"""What every use case is given: the ports, and a way to wake the engine."""
+"""What every use case is given: the ports, and the way to the engine."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lazulite.ports.clock import Clock
 from lazulite.ports.compute import Capacity
 from lazulite.ports.environments import Environments
 from lazulite.ports.files import DataFiles, Snapshots
 from lazulite.ports.store import Store
+from lazulite.services.changes import Changes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,5 +22,7 @@ class Services:
     files: DataFiles
     environments: Environments
     clock: Clock
-    wake: Callable[[int], None]  # tell the engine that this job (row id) changed; any thread
     capacity: Capacity  # of the local compute
+    wake: Callable[[int], None]  # tell the engine that this job (row id) changed; any thread
+    why: Callable[[int], str | None] = field(default=lambda _job: None)  # why a job waits
+    changes: Changes = field(default_factory=Changes)

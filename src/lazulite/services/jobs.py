@@ -1,0 +1,219 @@
+"""Use cases of jobs: submit, look, cancel, edit. What runs them is the engine."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+from lazulite.domain.access import Principal
+from lazulite.domain.errors import Conflict, InvalidInput, NotFound
+from lazulite.domain.ids import MAX_NAME
+from lazulite.domain.job import CommandDef, Job, Timeline
+from lazulite.domain.pipeline import PipelineDef
+from lazulite.domain.workspace import Workspace
+from lazulite.formats.azure.job import Submission, body_of, decode_job
+from lazulite.ports.store import JobFilter, Listed, Page, Tx
+from lazulite.services.context import Services
+from lazulite.services.references import References
+
+Work = CommandDef | PipelineDef
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_\-]*", re.ASCII)
+_MUTABLE = ("displayName", "description", "tags", "isArchived", "properties", "services")
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Work)
+
+
+def encode_work(work: Work) -> bytes:
+    """Return the stored form of what a job runs."""
+    return _encoder.encode(work)
+
+
+def decode_work(stored: bytes) -> Work:
+    """Read what `encode_work` wrote."""
+    work: Work = _decoder.decode(stored)
+    return work
+
+
+def check_job_name(name: str) -> str:
+    """Return `name` if a job may have it: no dots, for those are in the names of nodes' jobs.
+
+    Raises:
+        InvalidInput: it is empty, longer than `MAX_NAME`, or has another character than letters,
+            digits, '-' and '_'.
+    """
+    if len(name) > MAX_NAME or not _NAME.fullmatch(name):
+        raise InvalidInput(
+            f"job name {name[:80]!r} ({len(name)} characters) is not valid: use at most {MAX_NAME} "
+            "letters, digits, '-' and '_'",
+            path="name",
+        )
+    return name
+
+
+def submit(
+    services: Services,
+    workspace: Workspace,
+    name: str,
+    properties: dict[str, Any],
+    principal: Principal,
+) -> Job:
+    """Check a job whole, store it and wake the engine.
+
+    The same PUT again returns the job that is there, with its mutable fields (display name,
+    description, tags, archived) as now given.
+
+    Raises:
+        InvalidInput: a field is wrong; `path` names it. Nothing was stored.
+        NotFound: it refers to something that does not exist.
+        Conflict: another job has this name.
+    """
+    check_job_name(name)
+    existing = _find(services, workspace, name)
+    if existing is not None:
+        return _put_again(services, workspace, existing, properties)
+    asked = services.store.read(
+        lambda tx: decode_job(properties, References(tx, workspace, services.environments))
+    )
+    compute = asked.compute or _default_compute(asked.work)
+    job = _new_job(services, workspace, name, properties, asked, principal)
+    job = msgspec.structs.replace(job, compute=compute)
+    definition = encode_work(asked.work)
+    stored = services.store.write(lambda tx: tx.jobs.add(job, definition))
+    services.wake(stored.id)
+    return stored
+
+
+def _default_compute(work: Work) -> str | None:
+    return "local" if isinstance(work, CommandDef) else work.settings.default_compute
+
+
+def _new_job(
+    services: Services,
+    workspace: Workspace,
+    name: str,
+    properties: dict[str, Any],
+    asked: Submission,
+    principal: Principal,
+) -> Job:
+    now = services.clock.now()
+    return Job(
+        workspace=workspace.id,
+        name=name,
+        kind=asked.kind,
+        experiment=asked.experiment,
+        display_name=asked.display_name or name,
+        description=asked.description,
+        body=properties,
+        tags=asked.tags,
+        properties=asked.properties,
+        inputs=asked.inputs,
+        archived=asked.archived,
+        timeline=Timeline(created=now),
+        created_by=principal.name,
+        modified_at=now,
+    )
+
+
+def _find(services: Services, workspace: Workspace, name: str) -> Job | None:
+    try:
+        return services.store.read(lambda tx: tx.jobs.get(workspace.id, name))
+    except NotFound:
+        return None
+
+
+def _put_again(
+    services: Services, workspace: Workspace, job: Job, properties: dict[str, Any]
+) -> Job:
+    def fixed(body: dict[str, Any]) -> dict[str, Any]:
+        server_side = (*_MUTABLE, "status", "lazulite", "outputs", "environmentVariables")
+        return {k: v for k, v in body.items() if k not in server_side and v not in (None, {}, [])}
+
+    if fixed(properties) != fixed(job.body):
+        raise Conflict(
+            f"job '{job.name}' exists in workspace '{workspace.ids.name}' and runs something "
+            "else; choose another name",
+            path="name",
+        )
+    return edit(
+        services,
+        workspace,
+        job.name,
+        display_name=properties.get("displayName") or job.display_name,
+        description=properties.get("description") or job.description,
+        tags=properties.get("tags") or job.tags,
+        archived=bool(properties.get("isArchived", job.archived)),
+    )
+
+
+def get(services: Services, workspace: Workspace, name: str) -> Job:
+    """Return a job with its `body`, and why it waits if it does.
+
+    Raises:
+        NotFound: no job of this name.
+    """
+
+    def work(tx: Tx) -> Job:
+        job = tx.jobs.get(workspace.id, name)
+        if job.body:
+            return job
+        [(full, definition)] = tx.executions.load([job.id])
+        if definition is None:
+            return full
+        return msgspec.structs.replace(full, body=body_of(decode_work(definition), full))
+
+    job = services.store.read(work)
+    waits = None if job.is_final else services.why(job.id)
+    return msgspec.structs.replace(job, waits_for=waits) if waits else job
+
+
+def list_jobs(
+    services: Services, workspace: Workspace, which: JobFilter, page: Page
+) -> Listed[Job]:
+    """Return one page of jobs, newest first."""
+    return services.store.read(lambda tx: tx.jobs.page(workspace.id, which, page))
+
+
+def children(services: Services, workspace: Workspace, name: str) -> list[Job]:
+    """Return the jobs of a pipeline's nodes, one level deep, in the order they were made.
+
+    Raises:
+        NotFound: no job of this name.
+    """
+    return services.store.read(lambda tx: tx.jobs.children(tx.jobs.get(workspace.id, name).id))
+
+
+def cancel(services: Services, workspace: Workspace, name: str) -> Job:
+    """Ask for a job, and all below it, to be stopped. A final job stays as it is.
+
+    Raises:
+        NotFound: no job of this name.
+    """
+
+    def work(tx: Tx) -> Job:
+        job = tx.jobs.get(workspace.id, name)
+        tx.jobs.request_cancel(job.id)
+        return job
+
+    job = services.store.write(work)
+    if not job.is_final:
+        services.wake(job.id)
+    return job
+
+
+def edit(services: Services, workspace: Workspace, name: str, **fields: Any) -> Job:
+    """Change display_name, description, tags, properties or archived of a job.
+
+    Raises:
+        NotFound: no job of this name.
+    """
+
+    def work(tx: Tx) -> Job:
+        job = tx.jobs.get(workspace.id, name)
+        changes = {k: v for k, v in fields.items() if v is not None}
+        if changes:
+            tx.jobs.edit(job.id, modified_at=services.clock.now(), **changes)
+        return tx.jobs.get(workspace.id, name)
+
+    return services.store.write(work)
