@@ -1,0 +1,138 @@
+"""Waits for attempts to end: one sleeping thread per running attempt. It starts no process.
+
+The thread blocks on the lock that the shim holds (see `record`), so it needs no pid, costs nothing
+while the job runs, serves adopted jobs as its own, and is the same on every system.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lazulite.compute.record import record_path, wait_for_end, write_exit
+from lazulite.domain.errors import Unavailable
+from lazulite.ports.compute import Launch
+
+KILLED = 128 + 9
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Attempt:
+    launch: Launch
+    child: int | None  # pid to reap, when this process launched it
+    calls: list[Callable[[], None]] = field(default_factory=list)
+    stopping: int | None = None  # leader of the session that `stop` was asked to end
+    killed: bool = False
+    timer: threading.Timer | None = None
+
+
+class Watcher:
+    """The attempts that are waited for. All methods may be called from any thread."""
+
+    def __init__(self) -> None:
+        """Wait for nothing yet."""
+        self._lock = threading.Lock()
+        self._attempts: dict[Path, _Attempt] = {}
+        self._closed = False
+
+    def attend(
+        self,
+        launch: Launch,
+        *,
+        child: int | None = None,
+        on_exit: Callable[[], None] | None = None,
+    ) -> None:
+        """Wait for the end of an attempt, then reap `child` and call `on_exit` once.
+
+        Raises:
+            Unavailable: no thread can be started.
+        """
+        path = record_path(launch)
+        with self._lock:
+            attempt = self._attempts.get(path)
+            is_new = attempt is None
+            if attempt is None:
+                attempt = self._attempts[path] = _Attempt(launch=launch, child=child)
+            attempt.child = attempt.child or child
+            if on_exit:
+                attempt.calls.append(on_exit)
+            if is_new:
+                self._start(path, attempt)
+
+    def stop(self, launch: Launch, leader: int, *, grace: float) -> None:
+        """Send TERM to the group of `leader`; kill its session unless gone in `grace` seconds."""
+        from lazulite.compute.session import signal_group
+
+        self.attend(launch)
+        with self._lock:
+            attempt = self._attempts.get(record_path(launch))
+            if attempt is None:
+                return
+            signal_group(leader, signal.SIGTERM)
+            attempt.stopping = leader
+            if attempt.timer is None:
+                attempt.timer = threading.Timer(grace, self._kill, (attempt, leader))
+                attempt.timer.daemon = True
+                attempt.timer.start()
+
+    def close(self) -> None:
+        """Call back no more. The attempts run on; their threads end with them."""
+        with self._lock:
+            self._closed = True
+            for attempt in self._attempts.values():
+                if attempt.timer:
+                    attempt.timer.cancel()
+
+    def _start(self, path: Path, attempt: _Attempt) -> None:
+        name = f"lazulite-watch-{attempt.launch.key}"
+        try:
+            threading.Thread(target=self._wait, args=(attempt,), name=name, daemon=True).start()
+        except RuntimeError as error:
+            del self._attempts[path]
+            raise Unavailable(
+                f"job {attempt.launch.key}: no thread can be started to watch it; "
+                "raise the limit of processes (ulimit -u) or lower the slots"
+            ) from error
+
+    def _wait(self, attempt: _Attempt) -> None:
+        wait_for_end(attempt.launch)
+        self._clean_up(attempt)
+        with self._lock:
+            del self._attempts[record_path(attempt.launch)]
+            calls = () if self._closed else tuple(attempt.calls)
+        for call in calls:
+            try:
+                call()
+            except RuntimeError:  # the event loop that the call was for is closed
+                log.warning("job %s ended, and no one listens", attempt.launch.key, exc_info=True)
+
+    def _clean_up(self, attempt: _Attempt) -> None:
+        if attempt.timer:
+            attempt.timer.cancel()
+        if attempt.stopping:
+            from lazulite.compute.session import kill_session
+
+            kill_session(attempt.stopping)  # before reaping: until then no one gets its pid
+        if attempt.child:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(attempt.child, 0)
+        if attempt.killed:
+            with contextlib.suppress(OSError):  # its folder is gone: no one will look
+                write_exit(attempt.launch, KILLED)
+
+    def _kill(self, attempt: _Attempt, leader: int) -> None:
+        from lazulite.compute.session import kill_session
+
+        with self._lock:
+            if self._closed or self._attempts.get(record_path(attempt.launch)) is not attempt:
+                return
+            attempt.killed = True
+        kill_session(leader)
