@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -48,6 +48,9 @@ class DataFiles(Protocol):
     (InvalidInput) what would leave it, symlinks included. `digest` is the content identity of a
     file or a folder (the same as Snapshots' tree digest for a folder), cached by size, mtime and
     inode so that asking again for an unchanged tree costs one walk.
+
+    `tail` gives a log's last lines, "" where there is no log. `follow` yields a log from a byte on,
+    while it grows, until `is_done` says that nobody writes to it any more and all was read.
     """
 
     def root(self, workspace: int, datastore: str) -> Path: ...
@@ -55,3 +58,9 @@ class DataFiles(Protocol):
     def locate(self, workspace: int, datastore: str, path: str) -> Path: ...
 
     def digest(self, path: Path) -> str: ...
+
+    def tail(self, path: Path, lines: int = 20) -> str: ...
+
+    def follow(
+        self, path: Path, offset: int, is_done: Callable[[], Awaitable[bool]]
+    ) -> AsyncIterator[bytes]: ...
