@@ -1,0 +1,1 @@
+"""Speed, measured as a ratio in one run: `python -m tests.bench`."""

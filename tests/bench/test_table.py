@@ -1,0 +1,15 @@
+"""The table says what it means."""
+
+from tests.bench.table import Row, megabytes, table
+
+
+def test_a_row_shows_its_median_and_the_ratio_to_its_peer() -> None:
+    row = Row(what="step", samples=[0.03, 0.02, 0.09], goal=0.025, beside=0.015, peer="bare")
+    assert row.cells[1:] == (
+        "30.0 ms", "20.0 ms .. 90.0 ms", "15.0 ms bare", "2.00x", "<= 25.0 ms", "MISS",
+    )  # fmt: skip
+
+
+def test_a_row_without_a_goal_is_not_judged() -> None:
+    text = table([Row(what="memory", samples=[2e6], form=megabytes)])
+    assert text.splitlines()[-1].split() == ["memory", "2", "MB"]

@@ -1,0 +1,1 @@
+"""Whole-program tests: a real server in a process of its own."""
