@@ -11,6 +11,8 @@ from lazulite.domain.ids import WorkspaceId
 
 BLOB_STORE = "workspaceblobstore"  # the default datastore: data and outputs
 ARTIFACT_STORE = "workspaceartifactstore"  # logs and artifacts, under ExperimentRun/dcid.{run}/
+FILE_STORE = "workspacefilestore"
+WORKING_STORE = "workspaceworkingdirectory"
 
 
 class Workspace(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,7 +16,7 @@ from starlette.routing import Mount
 from starlette.types import Receive, Scope, Send
 
 from lazulite.domain.access import Principal, Role, authorize
-from lazulite.domain.errors import LazuliteError, NotFound, TooLarge, Unauthenticated
+from lazulite.domain.errors import NotFound, TooLarge, Unauthenticated
 from lazulite.domain.ids import WorkspaceId
 from lazulite.services.context import Services
 from lazulite.wire.auth import Caller, Tokens, check_signed
@@ -236,4 +236,3 @@ async def _body(request: Request) -> bytes:
 
 def _too_large() -> TooLarge:
     return TooLarge(f"the request body is over {MAX_BODY // 1024**2} MB: upload data as a blob")
-

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from lazulite.domain import errors
 from lazulite.domain.access import Action, Principal
 from lazulite.domain.ids import WorkspaceId
+from lazulite.formats.azure.error import encode_error
 from lazulite.services.context import Services
 from lazulite.wire.auth import Tokens
 
@@ -140,21 +141,12 @@ def status_of(error: errors.LazuliteError) -> int:
 
 def azure_error(error: errors.LazuliteError, request_id: str) -> Reply:
     """Render an error as Azure does."""
-    body: dict[str, Any] = {
-        "code": error.code,
-        "message": error.message,
-        "target": error.path,
-        "details": [],
-        "innererror": {"code": type(error).__name__, "requestId": request_id},
-    }
-    if error.facts:
-        body["additionalInfo"] = [{"type": "Facts", "info": error.facts}]
     headers = {"x-ms-error-code": error.code}
     if isinstance(error, errors.Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, errors.Unavailable):
         headers["Retry-After"] = "1"
-    return Reply(body={"error": body}, status=status_of(error), headers=headers)
+    return Reply(body=encode_error(error, request_id), status=status_of(error), headers=headers)
 
 
 def respond(reply: Reply) -> Response:

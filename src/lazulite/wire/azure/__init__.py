@@ -1,1 +1,1 @@
-"""wire/azure."""
+"""Azure Machine Learning's REST API."""
