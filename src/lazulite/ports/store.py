@@ -34,7 +34,10 @@ class Listed(Generic[Item]):
 
 
 class Workspaces(Protocol):
-    """`get` raises NotFound; `add` raises Conflict when the name is taken."""
+    """`get` raises NotFound; `add` raises Conflict when the name is taken.
+
+    `delete` takes everything in the workspace with it. Row ids never come back.
+    """
 
     def add(self, workspace: Workspace) -> Workspace: ...
 
@@ -54,7 +57,8 @@ class Workspaces(Protocol):
 class Assets(Protocol):
     """Versions of assets. `add` raises Conflict when that version exists; `get`s raise NotFound.
 
-    `resolve` takes the label `latest` (the active version created last).
+    `resolve` takes the label `latest` (the active version created last). `versions` are listed
+    newest first, `containers` by name and without anonymous assets. `update` leaves the names.
     """
 
     def add(self, workspace: int, asset: Asset) -> Asset: ...
@@ -83,7 +87,7 @@ class Assets(Protocol):
 
 
 class Computes(Protocol):
-    """`get` raises NotFound. `put` creates or replaces."""
+    """`get` raises NotFound. `put` creates or replaces. Names compare without case."""
 
     def put(self, workspace: int, compute: Compute) -> Compute: ...
 
@@ -95,7 +99,11 @@ class Computes(Protocol):
 
 
 class Datastores(Protocol):
-    """`get` raises NotFound and leaves `secrets` None; `secrets` returns them. `put` replaces."""
+    """`get` raises NotFound and leaves `secrets` None; `secrets` returns them.
+
+    `put` creates or replaces; with `secrets` None it keeps the stored ones, with `{}` drops them.
+    Names compare without case.
+    """
 
     def put(self, workspace: int, datastore: Datastore) -> Datastore: ...
 
@@ -120,7 +128,13 @@ class JobFilter:
 
 
 class Jobs(Protocol):
-    """Jobs as clients see them. `add` raises Conflict when the name is taken, `get` NotFound."""
+    """Jobs as clients see them. `add` raises Conflict when the name is taken, `get` NotFound.
+
+    `definition` is the JSON of a CommandDef or PipelineDef. `edit` changes display_name,
+    description, tags, properties, archived, body and modified_at; on a bare run every other state
+    too, on other jobs that is the engine's and raises Conflict. `request_cancel` is False when the
+    job has ended already. `unfinished` counts the jobs that an engine still has to end.
+    """
 
     def add(self, job: Job, definition: bytes | None) -> Job: ...
 
@@ -141,19 +155,18 @@ class Jobs(Protocol):
     def unfinished(self, workspace: int) -> int: ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Twin:
-    """A completed job of some fingerprint."""
-
-    fingerprint: str
-    job: Job
-
-
 class Executions(Protocol):
     """Jobs as the engine drives them. Every write is guarded by the engine's lease token.
 
-    `claim` takes the rows whose lease is free, `takeover` those of an engine whose lease ran out;
-    `advance` writes fields of many rows at once and raises StaleLease if one of them is not held.
+    An added job is free; a final one and a bare run are nobody's. `claim` takes free rows and
+    returns those it took; `takeover` takes those of engines whose lease ran out or that ran on this
+    host before; `release` frees all. `spawn` stores children of parents that `token` holds, held by
+    it, at most one per (parent, node): one that exists is returned as it is stored. `advance`
+    writes fields of many rows, by the names of `Job` and `Timeline`; a row that becomes final drops
+    its lease in the same write. Both raise StaleLease, having written nothing, if `token` does not
+    hold one of the rows. `twins` are the newest completed, unarchived jobs that really ran, by
+    fingerprint; `nearest` is the newest such before row `before` of the same node and component, or
+    of the same component, or node. The jobs of `load`, `twins` and `nearest` have an empty `body`.
     """
 
     def beat(self, token: str, host: str, until: datetime) -> None: ...
@@ -201,7 +214,9 @@ class Store(Protocol):
 
     `write` commits before it returns; when `work` raises, nothing of it is written. SQLite has one
     writer thread that groups what waits into one commit, so `work` must be short and must not call
-    `write` again. `submit` is `write` without waiting. `read` sees a consistent snapshot.
+    `write` again. A lost race makes `work` run again, so it must do nothing but use its `Tx`.
+    `submit` is `write` without waiting. `read` sees a consistent snapshot. All raise Unavailable
+    when the database is away, full or read-only, and go on working when it is well again.
     """
 
     def read(self, work: Callable[[Tx], T]) -> T: ...

@@ -1,0 +1,120 @@
+"""Column types and clauses that mean the same on SQLite and PostgreSQL. It knows no table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeAlias
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.expression import FunctionElement
+
+from lazulite.domain.errors import InvalidInput
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+# "C" so that both databases order text by its bytes, whatever the locale of the cluster is
+Text = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+RowId = sa.BigInteger().with_variant(sa.Integer(), "sqlite")  # only INTEGER is SQLite's row id
+Micros = sa.BigInteger  # microseconds since 1970-01-01 UTC
+
+Row: TypeAlias = "sa.Row[*tuple[Any, ...]]"  # text: SQLAlchemy 2.0 counts the parameters
+
+encode = msgspec.json.Encoder().encode
+
+
+class Json(sa.LargeBinary):
+    """JSON as bytes, encoded by us: neither database has to parse it, and any text fits."""
+
+    cache_ok = True
+
+    def bind_processor(self, dialect: sa.Dialect) -> None:  # both drivers take and give bytes
+        """Give the bytes to the driver as they are."""
+
+    def result_processor(self, dialect: sa.Dialect, coltype: object) -> None:
+        """Take the bytes from the driver as they are."""
+
+
+class ListOf(sa.types.TypeDecorator[Sequence[Any]]):
+    """A whole list as one parameter, so that one prepared statement serves lists of any length."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Sequence[Any] | None, dialect: sa.Dialect) -> Any:
+        """SQLite gets JSON (it has no arrays and a limit of variables), PostgreSQL an array."""
+        if value is None or dialect.name == "postgresql":
+            return value
+        return encode(value).decode()
+
+    @property
+    def python_type(self) -> type[Any]:
+        """What goes in."""
+        return list
+
+
+class among(FunctionElement[bool]):  # noqa: N801 - SQLAlchemy's way of naming a function
+    """`among(column, "name")`: the column's value is in the list given as parameter `name`."""
+
+    type = sa.Boolean()
+    inherit_cache = True
+
+    def __init__(self, column: sa.ColumnElement[Any], name: str) -> None:
+        super().__init__(column, sa.bindparam(name, type_=ListOf()))
+
+
+@compiles(among)
+def _among(element: among, compiler: SQLCompiler, **kw: Any) -> str:
+    column, values = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"{column} IN (SELECT value FROM json_each({values}))"  # noqa: S608 - both are compiled SQL
+
+
+@compiles(among, "postgresql")
+def _among_array(element: among, compiler: SQLCompiler, **kw: Any) -> str:
+    column, values = (compiler.process(clause, **kw) for clause in element.clauses)
+    kind = "bigint" if isinstance(next(iter(element.clauses)).type, sa.Integer) else "text"
+    return f"{column} = ANY (CAST({values} AS {kind}[]))"
+
+
+def micros(moment: datetime) -> int:
+    """Return an aware time as microseconds since 1970 UTC, exactly."""
+    since = moment - EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+def moment(us: int) -> datetime:
+    """Return the time of `micros`."""
+    return EPOCH + timedelta(microseconds=us)
+
+
+def row_id_after(text: str | None) -> int | None:
+    """Read the paging key of lists that are ordered by row id.
+
+    Raises:
+        InvalidInput: no list of ours gave this text.
+    """
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise InvalidInput(
+            f"paging token {text[:40]!r} is not one of this list: follow `nextLink` unchanged",
+            path="$skip",
+        )
+    return int(text)
+
+
+def insert(db: sa.Connection, table: sa.Table) -> Any:
+    """Return an INSERT that knows `on_conflict_do_...`, in the dialect of the connection.
+
+    The two dialects' classes are alike in what we use, but share no base that says so.
+    """
+    if db.dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql
+
+        return postgresql.insert(table)
+    from sqlalchemy.dialects import sqlite
+
+    return sqlite.insert(table)

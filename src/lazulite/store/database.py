@@ -1,0 +1,39 @@
+"""Open the database that a URL names, its schema up to date."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from lazulite.domain.errors import InvalidInput
+from lazulite.ports.store import Store
+
+
+def open_store(url: str) -> Store:
+    """Open a store; the caller closes it.
+
+    Args:
+        url: `sqlite:////absolute/path.db`, or `postgresql://user:password@host:port/database`.
+
+    Raises:
+        InvalidInput: the URL names no database that Lazulite knows.
+        Unavailable: the database is away, full, read-only, damaged, or newer than this program.
+    """
+    try:
+        parsed = sa.make_url(url)
+    except sa.exc.ArgumentError:
+        raise InvalidInput(f"database URL: not a URL; {_FORMS}", path=_VARIABLE) from None
+    kind = parsed.get_backend_name()
+    if kind == "sqlite" and parsed.database and parsed.database != ":memory:":
+        from lazulite.store.sqlite import SqliteStore
+
+        return SqliteStore(parsed)
+    if kind == "postgresql":
+        from lazulite.store.postgres import PostgresStore
+
+        return PostgresStore(parsed)
+    shown = parsed.render_as_string(hide_password=True)
+    raise InvalidInput(f"database URL '{shown}': {_FORMS}", path=_VARIABLE)
+
+
+_VARIABLE = "LAZULITE_DATABASE_URL"
+_FORMS = "use sqlite:////absolute/path.db or postgresql://user:password@host:port/database"

@@ -1,0 +1,51 @@
+"""One transaction: the resources of the database over one connection."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import sqlalchemy as sa
+
+from lazulite.store.assets import SqlAssets
+from lazulite.store.computes import SqlComputes
+from lazulite.store.datastores import SqlDatastores
+from lazulite.store.executions import SqlExecutions
+from lazulite.store.jobs import SqlJobs
+from lazulite.store.workspaces import SqlWorkspaces
+
+
+class SqlTx:
+    """`ports.store.Tx`; stateless, so that one serves every transaction of its connection."""
+
+    def __init__(self, db: sa.Connection) -> None:
+        self._db = db
+
+    @cached_property
+    def workspaces(self) -> SqlWorkspaces:
+        """Workspaces."""
+        return SqlWorkspaces(self._db)
+
+    @cached_property
+    def assets(self) -> SqlAssets:
+        """Versions of assets."""
+        return SqlAssets(self._db)
+
+    @cached_property
+    def computes(self) -> SqlComputes:
+        """Computes."""
+        return SqlComputes(self._db)
+
+    @cached_property
+    def datastores(self) -> SqlDatastores:
+        """Datastores."""
+        return SqlDatastores(self._db)
+
+    @cached_property
+    def jobs(self) -> SqlJobs:
+        """Jobs, for clients."""
+        return SqlJobs(self._db)
+
+    @cached_property
+    def executions(self) -> SqlExecutions:
+        """Jobs, for the engine."""
+        return SqlExecutions(self._db)
