@@ -19,5 +19,5 @@ def experiment_id(db: sa.Connection, workspace: int, name: str) -> int:
     if found is not None:
         return found
     made = insert(db, experiments).values(key).on_conflict_do_nothing().returning(experiments.c.id)
-    found = db.execute(made).scalar() or db.execute(_FIND, key).scalar_one()
-    return found
+    new: int | None = db.execute(made).scalar()
+    return new or int(db.execute(_FIND, key).scalar_one())

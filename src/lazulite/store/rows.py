@@ -57,7 +57,7 @@ _decode_error = msgspec.json.Decoder(JobError).decode
 
 def job_of(row: Row) -> Job:
     """Return the job of a row of `SELECT_LIGHT`; its body is empty."""
-    return _job(*row[:LIGHT], None)
+    return _job(*row[:LIGHT], body=None)
 
 
 def full_job_of(row: Row) -> Job:

@@ -44,7 +44,7 @@ def _flag(name: str) -> sa.Column[bool]:
     return sa.Column(name, sa.Boolean(create_constraint=False), nullable=False)
 
 
-# sqlite_autoincrement: a row id names folders of the home, so that of a deleted row never comes back
+# sqlite_autoincrement: a row id names folders, so the id of a deleted row must never come back
 
 workspaces = sa.Table(
     "workspaces",
