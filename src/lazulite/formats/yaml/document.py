@@ -134,7 +134,7 @@ class _Reader:
             empty = []
         if event.anchor:
             self._anchors[event.anchor] = None
-        self._stack.append(_Open(Node(empty, event.start_mark.line + 1), event.anchor))
+        self._stack.append(_Open(Node(empty, _line(event)), event.anchor))
 
     def _close(self) -> None:
         opened = self._stack.pop()
@@ -150,7 +150,7 @@ class _Reader:
             return
         plain = event.implicit[0] and event.tag is None
         value: Scalar = scalar(event.value) if plain else event.value
-        node = Node(value, event.start_mark.line + 1, text=event.value)
+        node = Node(value, _line(event), text=event.value)
         if event.anchor:
             self._anchors[event.anchor] = node
         self._place(node)
@@ -160,7 +160,7 @@ class _Reader:
         if event.value in top.node.lines and event.value != "<<":
             first = top.node.lines[event.value]
             raise self._error(event, f"the key '{event.value}' stands here and on line {first}")
-        top.key, top.key_line = event.value, event.start_mark.line + 1
+        top.key, top.key_line = event.value, _line(event)
         top.node.lines[event.value] = top.key_line
 
     def _alias(self, event: yaml.AliasEvent) -> None:
@@ -214,10 +214,15 @@ class _Reader:
                     node.lines[key] = source.lines[key]
 
     def _at(self, event: yaml.Event) -> str:
-        return f"{self._file}:{event.start_mark.line + 1}"
+        return f"{self._file}:{_line(event)}"
 
     def _error(self, event: yaml.Event, message: str) -> InvalidInput:
         return InvalidInput(f"{self._at(event)}: {message}")
+
+
+def _line(event: yaml.Event) -> int:
+    mark = event.start_mark
+    return mark.line + 1 if mark else 0
 
 
 def _explain(error: yaml.MarkedYAMLError, raw: bytes, file: str) -> str:

@@ -34,9 +34,10 @@ def environment_id(build: Build, section: Section, *, prefix: str = "") -> str:
         prefix: put before an ARM id; component specifications want `azureml:`.
     """
     if "environment" not in section:
+        hint = section.hint("environment", section)
         raise section.fail(
-            "needs 'environment', such as azureml://registries/azureml/environments/sklearn-1.5/"
-            f"labels/latest or {{image: ..., conda_file: ...}}{Section.hint('environment', section)}"
+            "needs 'environment', such as azureml://registries/azureml/environments/sklearn-1.5"
+            f"/labels/latest or {{image: ..., conda_file: ...}}{hint}"
         )
     inline = section.values["environment"].value
     if isinstance(inline, dict):

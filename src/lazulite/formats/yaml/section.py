@@ -63,11 +63,13 @@ class Section:
 
     def flag(self, key: str) -> bool | None:
         """Return true or false, None if absent."""
-        return self._typed(key, bool, "must be true or false")
+        found: bool | None = self._typed(key, bool, "must be true or false")
+        return found
 
     def whole(self, key: str) -> int | None:
         """Return a whole number, None if absent."""
-        return self._typed(key, int, "must be a whole number")
+        found: int | None = self._typed(key, int, "must be a whole number")
+        return found
 
     def number(self, key: str) -> float | None:
         """Return a number, None if absent."""
@@ -118,15 +120,15 @@ class Section:
 
     def fail(self, message: str, key: str | None = None) -> InvalidInput:
         """Return the error that says `message` about this mapping or one of its keys."""
-        return self._error(InvalidInput, message, key)
+        return InvalidInput(self._place(message, key), path=self.dotted(key) or None)
 
     def unsupported(self, message: str, key: str | None = None) -> Unsupported:
         """Return the refusal of something that Azure ML runs and Lazulite does not."""
-        return self._error(Unsupported, message, key)
+        return Unsupported(self._place(message, key), path=self.dotted(key) or None)
 
     def blame(self, error: LazuliteError, key: str | None = None) -> LazuliteError:
         """Return `error` with the place of this value before its message."""
-        return self._error(type(error), error.message, key)
+        return type(error)(self._place(error.message, key), path=self.dotted(key) or None)
 
     def wrong(self, key: str, must: str) -> InvalidInput:
         """Return the error that a value has the wrong type."""
@@ -175,6 +177,3 @@ class Section:
         path = self.dotted(key)
         where = f"{self.source.name}:{self.line_of(key)}"
         return f"{where}: {path}: {message}" if path else f"{where}: {message}"
-
-    def _error(self, kind: type[Any], message: str, key: str | None) -> Any:
-        return kind(self._place(message, key), path=self.dotted(key) or None)
