@@ -1,0 +1,342 @@
+"""Pipelines: which nodes start or are reused, and how the whole ends."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from lazulite.domain.errors import InvalidInput, LazuliteError
+from lazulite.domain.fingerprint import fingerprint, parts
+from lazulite.domain.ids import MAX_NAME, StoragePath, parse_storage
+from lazulite.domain.job import (
+    DataInput,
+    Job,
+    JobError,
+    JobKind,
+    JobStatus,
+    OutputValue,
+    Timeline,
+)
+from lazulite.domain.pipeline import Node, PipelineDef
+from lazulite.domain.workspace import Workspace
+from lazulite.engine.bindings import output_specs, place, resolve_inputs
+from lazulite.engine.commands import DEFAULT_COMPUTE, Commands
+from lazulite.engine.core import Core
+from lazulite.engine.launcher import Launcher
+from lazulite.engine.live import LiveCommand, LiveJob, LivePipeline
+from lazulite.engine.progress import Progress
+from lazulite.services.jobs import encode_work
+
+
+class Pipelines:
+    """Drives pipelines. Runs in the engine's thread."""
+
+    def __init__(self, core: Core, commands: Commands, launcher: Launcher) -> None:
+        self._core = core
+        self._commands = commands
+        self._launcher = launcher
+        commands.on_end = self.child_ended
+
+    # --- making -------------------------------------------------------------------------------
+
+    def make(
+        self, job: Job, work: PipelineDef, workspace: Workspace, parent: LivePipeline | None
+    ) -> LivePipeline:
+        """Return the live form of a pipeline; a nested one inherits from its parent's settings."""
+        settings = work.settings
+        node = parent.work.nodes[str(job.node)] if parent else None
+        return LivePipeline(
+            job=job,
+            work=work,
+            workspace=workspace,
+            parent=parent,
+            outputs=output_specs(node, parent.outputs) if parent and node else dict(work.outputs),
+            canceled=job.cancel_requested,
+            progress=Progress(work.nodes, continue_on_failure=settings.continue_on_step_failure),
+            compute=job.compute or settings.default_compute or (parent.compute if parent else None),
+            datastore=settings.default_datastore
+            or (parent.datastore if parent else workspace.default_datastore),
+            force_rerun=settings.force_rerun or bool(parent and parent.force_rerun),
+        )
+
+    def begin(self, live: LivePipeline) -> None:
+        """Start a root pipeline: learn what its data is, then start its first nodes."""
+        now = self._core.now()
+        self._core.write(live, status=JobStatus.RUNNING, starting=now, running=now)
+        self.identify(live, lambda: self.spawn(live, live.progress.start()))
+
+    def identify(self, live: LivePipeline, then: Any) -> None:
+        """Find the content identity of all data that the pipeline names by URI, then go on."""
+        uris = {v.uri for v in live.job.inputs.values() if isinstance(v, DataInput)}
+        uris |= set(_named_data(live.work))
+        if not uris:
+            then()
+            return
+        workspace = live.job.workspace
+
+        def digests() -> dict[str, str]:
+            return {uri: self._digest(workspace, uri) for uri in uris}
+
+        def known(found: dict[str, str]) -> None:
+            live.identities.update(found)
+            inputs = {
+                name: msgspec.structs.replace(v, digest=found.get(v.uri))
+                if isinstance(v, DataInput)
+                else v
+                for name, v in live.job.inputs.items()
+            }
+            live.change({"inputs": inputs})
+            then()
+
+        self._core.work(live, digests, known)
+
+    def _digest(self, workspace: int, uri: str) -> str:
+        storage = parse_storage(uri)
+        if not isinstance(storage, StoragePath):
+            return uri  # a public address stands for its content
+        files = self._launcher.files
+        path = files.locate(workspace, storage.datastore, storage.path)
+        if not path.exists():
+            raise InvalidInput(f"nothing is at {uri}: upload the data again, or name another place")
+        return files.digest(path)
+
+    def resume(self, live: LivePipeline, missing: Iterable[str]) -> None:
+        """Go on with a pipeline whose children were adopted; `missing` are ready and not made."""
+        live.adopting = False
+        if live.canceled or live.job.status is JobStatus.CANCEL_REQUESTED:
+            live.canceled = False  # `cancel` sets it, and writes
+            self.cancel(live)
+            return
+        self._stop_if_failed(live)
+        self.spawn(live, missing)
+
+    # --- nodes --------------------------------------------------------------------------------
+
+    def spawn(self, live: LivePipeline, ready: Iterable[str]) -> None:
+        """Create the jobs of ready nodes; those that are reused end at once and release others."""
+        wave = list(ready)
+        while wave:
+            made = [self._make_node(live, name) for name in wave]
+            twins = self._twins(live, [m for m in made if isinstance(m, LiveCommand)])
+            wave = []
+            for child in made:
+                twin = twins.get(child.job.fingerprint or "")
+                if isinstance(child, LiveCommand) and twin is not None:
+                    wave += self._reuse(live, child, twin)
+                elif child.job.is_final:
+                    wave += self._stillborn(live, child)
+                else:
+                    self._store(live, child)
+        self.settle(live)
+
+    def _make_node(self, live: LivePipeline, name: str) -> LiveJob:
+        node = live.work.nodes[name]
+        job = self._node_job(live, name, node)
+        if isinstance(node.work, PipelineDef):
+            job = msgspec.structs.replace(job, status=JobStatus.RUNNING)
+            return self.make(job, node.work, live.workspace, live)
+        child = LiveCommand(
+            job=job,
+            work=node.work,
+            workspace=live.workspace,
+            parent=live,
+            outputs=output_specs(node, live.outputs),
+        )
+        try:
+            outputs = {
+                output: place(spec, job.name, output, live.datastore)
+                for output, spec in child.outputs.items()
+            }
+        except InvalidInput as error:
+            failed = JobError(code="UserError", message=error.message)
+            child.change({"status": JobStatus.FAILED, "error": failed, "ended": self._core.now()})
+            return child
+        found = fingerprint(parts(node.work, job.inputs, child.outputs))
+        child.change({"outputs": outputs, "fingerprint": found})
+        return child
+
+    def _node_job(self, live: LivePipeline, name: str, node: Node) -> Job:
+        root, now = live.root.job, self._core.now()
+        title = f"{live.job.name}.{name}"
+        kind = JobKind.PIPELINE if isinstance(node.work, PipelineDef) else JobKind.COMMAND
+        is_pipeline = kind is JobKind.PIPELINE
+        started = now if is_pipeline else None
+        return Job(
+            workspace=live.job.workspace,
+            name=title if len(title) <= MAX_NAME else uuid.uuid4().hex,
+            kind=kind,
+            experiment=root.experiment,
+            display_name=node.display_name or node.work.display_name or name,
+            compute=node.compute or live.compute or (None if is_pipeline else DEFAULT_COMPUTE),
+            parent=live.job.id,
+            root=root.id,
+            node=name,
+            inputs=resolve_inputs(node, live.job.inputs, live.produced, live.root_identities),
+            timeline=Timeline(created=now, starting=started, running=started),
+            created_by=root.created_by,
+            modified_at=now,
+        )
+
+    def _store(self, live: LivePipeline, child: LiveJob) -> None:
+        live.children[str(child.job.node)] = child
+        if isinstance(child, LiveCommand):
+            command = child
+            command.change(self._commands.admit(command))
+            self._core.spawn(
+                command, encode_work(command.work), lambda: self._commands.act(command)
+            )
+        elif isinstance(child, LivePipeline):
+            nested = child
+            self._core.spawn(
+                nested,
+                encode_work(nested.work),
+                lambda: self.spawn(nested, nested.progress.start()),
+            )
+
+    # --- reuse --------------------------------------------------------------------------------
+
+    def _twins(self, live: LivePipeline, made: list[LiveCommand]) -> dict[str, Job]:
+        wanted = [
+            str(child.job.fingerprint)
+            for child in made
+            if not child.job.is_final and self._may_reuse(live, child)
+        ]
+        if not wanted:
+            return {}
+        workspace = live.job.workspace
+        read = self._core.services.store.read
+        found = read(lambda tx: tx.executions.twins(workspace, wanted))
+        return {key: twin for key, twin in found.items() if self._is_there(twin)}
+
+    def _may_reuse(self, live: LivePipeline, child: LiveCommand) -> bool:
+        node = live.work.nodes[str(child.job.node)]
+        return child.work.deterministic and not (live.force_rerun or node.force_rerun)
+
+    def _is_there(self, twin: Job) -> bool:
+        return all(
+            value.digest is None or self._launcher.output_path(twin, value).exists()
+            for value in twin.outputs.values()
+        )
+
+    def _reuse(self, live: LivePipeline, child: LiveCommand, twin: Job) -> list[str]:
+        outputs = {
+            name: msgspec.structs.replace(twin.outputs[name], asset=None, origin=twin.name)
+            for name in child.job.outputs
+            if name in twin.outputs
+        }
+        now = self._core.now()
+        child.change(
+            {
+                "status": JobStatus.COMPLETED,
+                "reused_from": twin.name,
+                "outputs": outputs,
+                "exit_code": 0,
+                "ended": now,
+            }
+        )
+        self._core.spawn(child, encode_work(child.work), lambda: None)
+        self._core.register(child)
+        node = str(child.job.node)
+        live.produced[node] = outputs
+        return live.progress.finish(node, JobStatus.COMPLETED)
+
+    def _stillborn(self, live: LivePipeline, child: LiveJob) -> list[str]:
+        work = child.work if isinstance(child, LiveCommand | LivePipeline) else None
+        self._core.spawn(child, encode_work(work) if work else None, lambda: None)
+        live.failed = live.failed or child
+        ready = live.progress.finish(str(child.job.node), child.job.status)
+        self._stop_if_failed(live)
+        return ready
+
+    # --- ending -------------------------------------------------------------------------------
+
+    def child_ended(self, child: LiveJob) -> None:
+        """Go on after a node ended."""
+        live = child.parent
+        if live is None:
+            return
+        node, status = str(child.job.node), child.job.status
+        live.children.pop(node, None)
+        if status is JobStatus.COMPLETED:
+            live.produced[node] = child.job.outputs
+        elif status is JobStatus.FAILED and live.failed is None:
+            live.failed = child
+        ready = live.progress.finish(node, status)
+        self._stop_if_failed(live)
+        self.spawn(live, ready)
+
+    def _stop_if_failed(self, live: LivePipeline) -> None:
+        if live.progress.stopping and not live.canceled:
+            for child in list(live.children.values()):
+                self.cancel(child)
+
+    def settle(self, live: LivePipeline) -> None:
+        """End the pipeline if nothing in it is active."""
+        outcome = live.progress.outcome
+        if outcome is None or live.job.is_final:
+            return
+        status = JobStatus.CANCELED if live.canceled else outcome
+        fields: dict[str, Any] = {"status": status, "ended": self._core.now()}
+        if status is JobStatus.COMPLETED:
+            fields["outputs"] = _exported(live)
+        elif status is JobStatus.FAILED and live.failed is not None:
+            fields["error"] = _blame(live.failed)
+        if live.job.id:
+            self._core.write(live, **fields)
+            self._core.live.pop(live.job.id, None)
+        self.child_ended(live)
+
+    def cancel(self, live: LiveJob) -> None:
+        """Stop a job and all below it; repeatable."""
+        if isinstance(live, LiveCommand):
+            self._commands.cancel(live)
+        elif isinstance(live, LivePipeline) and not live.canceled and not live.job.is_final:
+            live.canceled = True
+            if live.adopting:
+                return  # it is canceled as soon as its children are known
+            live.progress.stop()
+            self._core.write(live, status=JobStatus.CANCEL_REQUESTED)
+            for child in list(live.children.values()):
+                self.cancel(child)
+            self.settle(live)
+
+    def crash(self, live: LiveJob, error: BaseException) -> None:
+        """Fail a job whose handling raised."""
+        if isinstance(live, LiveCommand):
+            self._commands.crash(live, error)
+        elif isinstance(live, LivePipeline) and not live.job.is_final:
+            code = "UserError" if isinstance(error, LazuliteError) else "SystemError"
+            failed = JobError(code=code, message=str(error))
+            live.progress.stop()
+            self._core.write(live, status=JobStatus.FAILED, ended=self._core.now(), error=failed)
+            self._core.live.pop(live.job.id, None)
+            for child in list(live.children.values()):
+                self.cancel(child)
+            self.child_ended(live)
+
+
+def _named_data(work: PipelineDef) -> Iterable[str]:
+    for node in work.nodes.values():
+        for binding in node.inputs.values():
+            if isinstance(binding, DataInput) and "${{" not in binding.uri:
+                yield binding.uri
+        if isinstance(node.work, PipelineDef):
+            yield from _named_data(node.work)
+
+
+def _exported(live: LivePipeline) -> dict[str, OutputValue]:
+    found = {}
+    for name, node in live.work.nodes.items():
+        for output, target in node.exports.items():
+            if output in live.produced.get(name, {}):
+                found[target] = live.produced[name][output]
+    return found
+
+
+def _blame(child: LiveJob) -> JobError:
+    error = child.job.error or JobError(code="UserError", message="it failed")
+    node = f"{child.job.node}.{error.node}" if error.node else str(child.job.node)
+    return msgspec.structs.replace(error, node=node)
