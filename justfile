@@ -37,6 +37,10 @@ serve:
 docs:
     mkdocs serve
 
+# write docs/reference/commands.md anew from the program
+commands:
+    python -m tests.docs_commands
+
 # the table of speeds
 bench *ARGS:
     python -m tests.bench {{ ARGS }}
