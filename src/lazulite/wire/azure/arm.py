@@ -1,4 +1,4 @@
-"""Azure Resource Manager's habits: the scope, paging by nextLink, operations that are done at once."""
+"""What is common to Azure Resource Manager: the scope, paging, operations done at once."""
 
 from __future__ import annotations
 

@@ -1,0 +1,28 @@
+"""All route families of the app, in one list."""
+
+from __future__ import annotations
+
+from lazulite.wire import own
+from lazulite.wire.azure import (
+    arm,
+    assets,
+    codes,
+    computes,
+    datastores,
+    history,
+    identity,
+    jobs,
+    workspaces,
+)
+from lazulite.wire.http import Route
+from lazulite.wire.own import ServerInfo
+
+
+def all_routes(info: ServerInfo) -> list[Route]:
+    """Return every route; the order does not matter.
+
+    Args:
+        info: what the server says of itself.
+    """
+    families = (arm, assets, codes, computes, datastores, history, identity, jobs, workspaces)
+    return [*own.routes(info), *(route for family in families for route in family.routes())]

@@ -1,0 +1,1 @@
+"""The unmodified azure-ai-ml against a real server."""
