@@ -63,7 +63,7 @@ class Launcher:
     environments: Environments
     runs: Path  # home/runs
     address: Callable[[], str]  # base URL of the server's HTTP listener
-    mint: Callable[[Workspace, str], str]  # token of a job
+    mint: Callable[[Workspace, Job], str]  # token of a job
     environ: Mapping[str, str]  # the server's own environment
 
     def artifacts(self, job: Job) -> Path:
@@ -117,7 +117,7 @@ class Launcher:
             **job_variables(job, live.workspace, live.root.job.name, self.address()),
             **{f"AZURE_ML_INPUT_{n}": v for n, v in inputs.items() if v is not None},
             **{f"AZURE_ML_OUTPUT_{n}": v for n, v in outputs.items()},
-            "MLFLOW_TRACKING_TOKEN": self.mint(live.workspace, job.name),
+            "MLFLOW_TRACKING_TOKEN": self.mint(live.workspace, job),
             **prefix.variables,
             **live.work.environment_variables,
         }

@@ -14,7 +14,6 @@ from lazulite.formats.azure.job import MASK, mask
 from lazulite.ports.compute import Ended, Launch, Lost, Sight
 
 TAIL_LINES = 20
-TAIL_BYTES = 16_384
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +43,7 @@ def collect(
     error = JobError(
         code="UserError" if isinstance(sight, Ended) else "ProcessLost",
         message=_reason(sight),
-        log_tail=log_tail(launch),
+        log_tail=launcher.files.tail(launch.log, TAIL_LINES),
         reproduce=_reproduce(launch, work),
     )
     return Outcome(sight=sight, outputs=job.outputs, error=error)
@@ -67,18 +66,6 @@ def _reason(sight: Sight) -> str:
     if sight.exit_code > 128:
         return f"the command was ended by signal {sight.exit_code - 128}"
     return f"the command ended with exit status {sight.exit_code}"
-
-
-def log_tail(launch: Launch) -> str:
-    """Return the last lines of a job's log, at most `TAIL_LINES` and `TAIL_BYTES`."""
-    try:
-        with launch.log.open("rb") as log:
-            size = log.seek(0, 2)
-            log.seek(max(0, size - TAIL_BYTES))
-            text = log.read().decode(errors="replace")
-    except OSError:
-        return ""
-    return "\n".join(text.splitlines()[-TAIL_LINES:])
 
 
 def _reproduce(launch: Launch, work: CommandDef) -> str | None:

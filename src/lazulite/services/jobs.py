@@ -21,8 +21,8 @@ from lazulite.services.references import References
 Work = CommandDef | PipelineDef
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_\-]*", re.ASCII)
 _MUTABLE = ("displayName", "description", "tags", "isArchived", "properties", "services")
-_encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(Work)
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Work)
 
 
 def encode_work(work: Work) -> bytes:

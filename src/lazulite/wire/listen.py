@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 from collections.abc import Generator
@@ -18,6 +19,15 @@ DRAIN = 2  # seconds that open requests get when the server stops
 
 class Listener(uvicorn.Server):
     """An HTTP server that leaves signals to whoever runs it; stop it by `should_exit`."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        """Make a server that does not listen yet; `ready` is set when it does."""
+        super().__init__(config)
+        self.ready = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready.set()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
