@@ -102,7 +102,8 @@ def open_record(launch: Launch) -> int:
 
 def write_header(fd: int, header: Header) -> None:
     """Begin the record anew. The caller holds its lock, and no one has claimed it."""
-    os.ftruncate(fd, 0)
+    if os.fstat(fd).st_size:  # a launch that was cut short
+        os.ftruncate(fd, 0)
     os.write(fd, msgspec.json.encode(header) + b"\n")
 
 

@@ -1,4 +1,4 @@
-"""Waits for attempts to end: one sleeping thread per running attempt. It starts no process.
+"""Waits for attempts to end: one blocked thread per running attempt. It starts no process.
 
 The thread blocks on the lock that the shim holds (see `record`), so it needs no pid, costs nothing
 while the job runs, serves adopted jobs as its own, and is the same on every system.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import queue
 import signal
 import threading
 from collections.abc import Callable
@@ -41,6 +42,8 @@ class Watcher:
         """Wait for nothing yet."""
         self._lock = threading.Lock()
         self._attempts: dict[Path, _Attempt] = {}
+        self._work: queue.SimpleQueue[_Attempt | None] = queue.SimpleQueue()  # None = leave
+        self._idle = 0  # threads that wait for work, less the work that waits for them
         self._closed = False
 
     def attend(
@@ -65,7 +68,7 @@ class Watcher:
             if on_exit:
                 attempt.calls.append(on_exit)
             if is_new:
-                self._start(path, attempt)
+                self._hand_out(path, attempt)
 
     def stop(self, launch: Launch, leader: int, *, grace: float) -> None:
         """Send TERM to the group of `leader`; kill its session unless gone in `grace` seconds."""
@@ -90,17 +93,36 @@ class Watcher:
             for attempt in self._attempts.values():
                 if attempt.timer:
                     attempt.timer.cancel()
+            for _ in range(self._idle):
+                self._work.put(None)
+            self._idle = 0
 
-    def _start(self, path: Path, attempt: _Attempt) -> None:
-        name = f"lazulite-watch-{attempt.launch.key}"
+    def _hand_out(self, path: Path, attempt: _Attempt) -> None:
+        if self._idle:
+            self._idle -= 1
+            self._work.put(attempt)
+            return
         try:
-            threading.Thread(target=self._wait, args=(attempt,), name=name, daemon=True).start()
+            threading.Thread(
+                target=self._serve, args=(attempt,), name="lazulite-watch", daemon=True
+            ).start()
         except RuntimeError as error:
             del self._attempts[path]
             raise Unavailable(
                 f"job {attempt.launch.key}: no thread can be started to watch it; "
                 "raise the limit of processes (ulimit -u) or lower the slots"
             ) from error
+
+    def _serve(self, first: _Attempt) -> None:
+        """Wait for one attempt after the other."""
+        attempt: _Attempt | None = first
+        while attempt:
+            self._wait(attempt)
+            with self._lock:
+                if self._closed:
+                    return
+                self._idle += 1
+            attempt = self._work.get()
 
     def _wait(self, attempt: _Attempt) -> None:
         wait_for_end(attempt.launch)
