@@ -16,7 +16,7 @@ from lazulite.formats.yaml.plan import ANONYMOUS_ENVIRONMENT, Plan, Upload, fill
 
 _VERSIONED = frozenset({"components", "environments", "data", "models"})
 _RACES = 5  # tries to get the next version while others take it
-_KINDS = """amber azure bold bright calm clear cool crisp deep eager fair fine free gentle golden keen
+_KINDS = """azure bold bright calm clear cool crisp deep eager fair fine free gentle golden keen
 kind lively lucky mellow mild neat noble plain proud quick quiet ready silver smart soft still
 strong sunny sweet swift tidy true warm wise"""
 _THINGS = """acorn apple arrow beach bell bird brick bridge brook cloud comet coral crane dune eagle

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lazulite.client.session import Session
-from lazulite.client.tree import Digested, DigestCache, code_files, data_files
+from lazulite.client.tree import DigestCache, Digested, code_files, data_files
 from lazulite.domain.errors import InvalidInput
 from lazulite.domain.workspace import BLOB_STORE
 
