@@ -35,7 +35,7 @@ from lazulite.ports.environments import BuildCanceled, Cached, EnvironmentSpec, 
 
 _MEMORY = 256  # specifications whose recipe is remembered
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
-_CLOSED = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
+_CLOSED = frozenset({errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR})
 
 
 class UvEnvironments:
