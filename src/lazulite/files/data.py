@@ -9,10 +9,12 @@ from pathlib import Path
 from lazulite.domain.errors import InvalidInput
 from lazulite.domain.ids import check_name, clean_path
 from lazulite.files import logs
+from lazulite.files.blobs import FolderBlobs
 from lazulite.files.digests import Digests
 from lazulite.files.disk import explained, make_private
 from lazulite.files.paths import safe_relative
 from lazulite.files.walk import is_inside
+from lazulite.ports.blobs import Blobs
 
 
 class LocalFiles:
@@ -22,6 +24,11 @@ class LocalFiles:
         """Keep datastores in `stores`, which is made when first needed."""
         self._stores = stores
         self._digests = digests
+        self._blobs = FolderBlobs(stores)
+
+    @property
+    def blobs(self) -> Blobs:
+        return self._blobs
 
     def root(self, workspace: int, datastore: str) -> Path:
         folder = self._stores / str(int(workspace)) / check_name(datastore, "datastore")

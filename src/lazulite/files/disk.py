@@ -13,7 +13,7 @@ from typing import BinaryIO
 from lazulite.domain.errors import Conflict, InvalidInput, LazuliteError, NotFound, Unavailable
 
 CHUNK = 1 << 20  # bytes moved at once
-TEMPORARY = ".lz-"  # names that begin so are half-made and belong to this module
+TEMPORARY = ".lazulite-tmp-"  # names that begin so are half-made and belong to this module
 _FULL = "the disk is full; free some space and try again"
 _CLASH = "a file and a folder would have the same name; rename one"
 _DENIED = "permission denied; look at its mode and owner with `ls -l`"
@@ -65,28 +65,48 @@ def make_private(folder: str) -> None:
 
 
 @contextmanager
+def staged(folder: str, mode: int = 0o600) -> Iterator[BinaryIO]:
+    """Open a new file in `folder` under a name of its own; it goes unless it was moved away."""
+    path = temporary_beside(folder)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    try:
+        descriptor = os.open(path, flags, mode)
+    except FileNotFoundError:
+        make_private(folder)
+        descriptor = os.open(path, flags, mode)
+    try:
+        with open(path, "wb", buffering=0, opener=lambda *_: descriptor) as stream:
+            yield stream
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(path)
+
+
+@contextmanager
 def replacing(target: str, mode: int = 0o600) -> Iterator[BinaryIO]:
     """Write a file that appears under `target` complete and on the disk, or not at all.
 
     Missing folders are made, private to the user. When the body raises, nothing is left.
     """
-    folder = os.path.dirname(target)
-    temporary = temporary_beside(folder)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    with staged(os.path.dirname(target), mode) as stream:
+        yield stream
+        os.fsync(stream.fileno())
+        os.replace(str(stream.name), target)
+
+
+def place(staged_file: str, target: str) -> None:
+    """Move a complete file to `target`, in one step for whoever looks, also to another disk."""
     try:
-        descriptor = os.open(temporary, flags, mode)
+        os.replace(staged_file, target)
     except FileNotFoundError:
-        make_private(folder)
-        descriptor = os.open(temporary, flags, mode)
-    try:
-        with os.fdopen(descriptor, "wb", buffering=0) as stream:
-            yield stream
-            os.fsync(stream.fileno())
-        os.replace(temporary, target)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(temporary)
-        raise
+        make_private(os.path.dirname(target))
+        os.replace(staged_file, target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        with open(staged_file, "rb") as source, replacing(target) as out:
+            while data := source.read(CHUNK):
+                write_all(out, data)
 
 
 def write_all(stream: BinaryIO, data: bytes | memoryview) -> None:

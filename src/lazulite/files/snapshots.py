@@ -14,7 +14,6 @@ from collections.abc import Iterable
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import BinaryIO
 
 import msgspec
 from blake3 import blake3
@@ -31,6 +30,7 @@ from lazulite.files.disk import (
     write_whole,
 )
 from lazulite.files.paths import safe_relative
+from lazulite.ports.blobs import Reader
 from lazulite.ports.files import Entry
 
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
@@ -53,7 +53,7 @@ class FolderSnapshots:
     def missing(self, digests: Iterable[str]) -> set[str]:
         return {digest for digest in digests if not os.path.exists(self._object(digest))}
 
-    def put(self, digest: str, size: int, stream: BinaryIO) -> None:
+    def put(self, digest: str, size: int, stream: Reader) -> None:
         target = self._object(digest)
         if os.path.exists(target):
             return

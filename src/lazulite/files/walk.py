@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from lazulite.domain.errors import InvalidInput
+from lazulite.files.disk import TEMPORARY
 from lazulite.files.paths import safe_relative
 
 
@@ -25,7 +26,7 @@ def walk(folder: str) -> Iterator[Found]:
     """Yield every regular file below `folder`, in no particular order.
 
     A symlink is followed while its target stays inside the folder. What has no content (a socket,
-    a pipe, a device, a symlink to nothing) is left out.
+    a pipe, a device, a symlink to nothing) is left out, and so is what this package is making.
 
     Raises:
         InvalidInput: a symlink leaves the folder or makes a cycle, or a name is not valid.
@@ -38,6 +39,8 @@ def walk(folder: str) -> Iterator[Found]:
 def _walk(root: str, real: str, prefix: str, ancestors: tuple[str, ...]) -> Iterator[Found]:
     with os.scandir(real) as entries:
         for entry in entries:
+            if entry.name.startswith(TEMPORARY):
+                continue
             path = prefix + entry.name
             target: str | None = entry.path
             if entry.is_symlink():

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
 import msgspec
+
+from lazulite.ports.blobs import Blobs, Reader
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True):
@@ -30,7 +32,7 @@ class Snapshots(Protocol):
 
     def missing(self, digests: Iterable[str]) -> set[str]: ...
 
-    def put(self, digest: str, size: int, stream: BinaryIO) -> None: ...
+    def put(self, digest: str, size: int, stream: Reader) -> None: ...
 
     def save(self, entries: list[Entry]) -> str: ...
 
@@ -51,7 +53,11 @@ class DataFiles(Protocol):
 
     `tail` gives a log's last lines, "" where there is no log. `follow` yields a log from a byte on,
     while it grows, until `is_done` says that nobody writes to it any more and all was read.
+    `blobs` is the same folders for Azure Blob Storage's clients.
     """
+
+    @property
+    def blobs(self) -> Blobs: ...
 
     def root(self, workspace: int, datastore: str) -> Path: ...
 

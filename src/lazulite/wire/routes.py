@@ -14,8 +14,10 @@ from lazulite.wire.azure import (
     jobs,
     workspaces,
 )
+from lazulite.wire.blob import blob_routes
 from lazulite.wire.http import Route
 from lazulite.wire.own import ServerInfo
+from lazulite.wire.own_files import file_routes
 
 
 def all_routes(info: ServerInfo) -> list[Route]:
@@ -25,4 +27,5 @@ def all_routes(info: ServerInfo) -> list[Route]:
         info: what the server says of itself.
     """
     families = (arm, assets, codes, computes, datastores, history, identity, jobs, workspaces)
-    return [*own.routes(info), *(route for family in families for route in family.routes())]
+    azure = [route for family in families for route in family.routes()]
+    return [*own.routes(info), *file_routes(), *blob_routes(), *azure]
