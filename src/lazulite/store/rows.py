@@ -57,7 +57,7 @@ _decode_error = msgspec.json.Decoder(JobError).decode
 
 def job_of(row: Row) -> Job:
     """Return the job of a row of `SELECT_LIGHT`; its body is empty."""
-    return _job(*row[:LIGHT], body=None)
+    return _job(*row[:LIGHT])
 
 
 def full_job_of(row: Row) -> Job:
@@ -100,7 +100,7 @@ def _job(  # noqa: PLR0913 - one argument per column, so that a row unpacks with
     created_by: str,
     environment_key: str | None,
     modified_at: int,
-    body: bytes | None,
+    body: bytes | None = None,
 ) -> Job:
     return Job(
         id=row_id,
