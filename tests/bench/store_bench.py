@@ -26,6 +26,7 @@ from lazulite.store.database import open_store
 
 ROUNDS = 5
 ROWS = 1000
+CALLS = 200
 TOKEN = "t" * 32
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 DEFINITION = b'{"type":"command","command":"python step.py --x ${{inputs.x}}","component":"c"}'
@@ -51,16 +52,26 @@ def main() -> None:
 Measured = tuple[str, float, float]
 
 
-def best(what: str, act: Callable[[], object], per: int = 1, rounds: int = ROUNDS) -> Measured:
+def best(what: str, act: Callable[[], object], per: int = 1) -> Measured:
     """Return the least time of an act in microseconds, divided by `per`."""
     walls, cpus = [], []
-    for _ in range(rounds):
+    for _ in range(ROUNDS):
         gc.collect()
         cpu, wall = time.process_time(), time.perf_counter()
         act()
         walls.append(time.perf_counter() - wall)
         cpus.append(time.process_time() - cpu)
     return what, min(walls) * 1e6 / per, min(cpus) * 1e6 / per
+
+
+def calls(what: str, act: Callable[[], object]) -> Measured:
+    """Return the time of one call of an act."""
+
+    def repeat() -> None:
+        for _ in range(CALLS):
+            act()
+
+    return best(what, repeat, CALLS)
 
 
 def raw(path: Path) -> list[Measured]:
@@ -79,14 +90,14 @@ def raw(path: Path) -> list[Measured]:
         db.execute("COMMIT")
 
     def update() -> None:
-        for row in range(1, 201):
+        for row in range(1, CALLS + 1):
             db.execute("BEGIN IMMEDIATE")
             db.execute("UPDATE jobs SET c3 = ?, c4 = ? WHERE id = ?", ("x", 1, row))
             db.execute("COMMIT")
 
     measured = [
         best(f"raw sqlite3: executemany of {ROWS} rows, per row", insert, ROWS),
-        best("raw sqlite3: UPDATE of 1 row, own commit", update, 200),
+        best("raw sqlite3: UPDATE of 1 row, own commit", update, CALLS),
     ]
     db.close()
     return measured
@@ -124,93 +135,82 @@ class Bench:
         return self.store.write(lambda tx: tx.executions.spawn(TOKEN, made))
 
     def measure(self) -> list[Measured]:
-        write, read = self.store.write, self.store.read
+        steps = self.children(ROWS)
+        ids = [job.id for job in steps]
+        prints = [f"{i:064x}" for i in range(ROWS)]
+        return [
+            calls("read: empty transaction", lambda: self.store.read(lambda tx: None)),
+            calls("write: empty transaction", lambda: self.store.write(lambda tx: None)),
+            self.spawn(),
+            *self.advances(ids, prints),
+            best(f"load of {ROWS}, per job", lambda: self.load(ids), ROWS),
+            calls("load of 1", lambda: self.load(ids[:1])),
+            best(f"twins of {ROWS}, per fingerprint", lambda: self.twins(prints), ROWS),
+            calls("twins of 1", lambda: self.twins(prints[:1])),
+            calls("job by name", lambda: self.by_name(steps[5])),
+            best("page of 100 roots", self.page),
+            self.crowd(1),
+            self.crowd(32),
+        ]
+
+    def spawn(self) -> Measured:
         parents = [self.parent() for _ in range(ROUNDS)]
         batches = [
             [(self.job(parent=p.id, root=p.id, node=f"n{i}"), DEFINITION) for i in range(ROWS)]
             for p in parents
         ]
-        steps = self.children(ROWS)
-        ids = [job.id for job in steps]
-        fields = {"status": JobStatus.RUNNING, "running": NOW, "attempt": 1, "modified_at": NOW}
+        return best(
+            f"spawn of {ROWS}, per job",
+            lambda: self.store.write(lambda tx: tx.executions.spawn(TOKEN, batches.pop())),
+            ROWS,
+        )
+
+    def advances(self, ids: list[int], prints: list[str]) -> list[Measured]:
+        """Advance jobs to running, one by one and together; these end as completed."""
+        running = {"status": JobStatus.RUNNING, "running": NOW, "attempt": 1, "modified_at": NOW}
         outputs = {"o": OutputValue(type="uri_folder", uri="azureml://datastores/a/paths/b")}
         ended = {"status": JobStatus.COMPLETED, "ended": NOW, "outputs": outputs, "exit_code": 0}
-        ones = iter(self.children(ROUNDS * 200))
-        rows = [
-            best("read: empty transaction", self.times(200, lambda: read(lambda tx: None)), 200),
-            best("write: empty transaction", self.times(200, lambda: write(lambda tx: None)), 200),
-            best(
-                f"spawn of {ROWS}, per job",
-                lambda: write(lambda tx: tx.executions.spawn(TOKEN, batches.pop())),
-                ROWS,
-            ),
-            best(
-                "advance of 1, own commit", self.times(200, lambda: self.advance(ones, fields)), 200
-            ),
-            best(
-                f"advance of {ROWS}, per job",
-                lambda: write(lambda tx: tx.executions.advance(TOKEN, [(i, fields) for i in ids])),
-                ROWS,
-            ),
-            best(
-                f"load of {ROWS}, per job", lambda: read(lambda tx: tx.executions.load(ids)), ROWS
-            ),
-            best(
-                "load of 1",
-                self.times(200, lambda: read(lambda tx: tx.executions.load(ids[:1]))),
-                200,
-            ),
+        ones = iter(self.children(ROUNDS * CALLS))
+        all_run = [(i, running) for i in ids]
+        measured = [
+            calls("advance of 1, own commit", lambda: self.advance([(next(ones).id, running)])),
+            best(f"advance of {ROWS}, per job", lambda: self.advance(all_run), ROWS),
         ]
-        prints = [f"{i:064x}" for i in range(ROWS)]
-        changes = [(i, {**ended, "fingerprint": p}) for i, p in zip(ids, prints, strict=True)]
-        write(lambda tx: tx.executions.advance(TOKEN, changes))
-        rows += [
-            best(
-                f"twins of {ROWS}, per fingerprint",
-                lambda: read(lambda tx: tx.executions.twins(self.workspace, prints)),
-                ROWS,
-            ),
-            best(
-                "twins of 1",
-                self.times(200, lambda: read(lambda tx: tx.executions.twins(self.workspace, prints[:1]))),
-                200,
-            ),
-            best("job by name", self.times(200, lambda: read(lambda tx: tx.jobs.get(self.workspace, steps[5].name))), 200),
-            best("page of 100 roots", lambda: read(lambda tx: tx.jobs.page(self.workspace, JobFilter(), Page()))),
-            self.crowd(1), self.crowd(32),
-        ]  # fmt: skip
-        return rows
+        self.advance([(i, {**ended, "fingerprint": p}) for i, p in zip(ids, prints, strict=True)])
+        return measured
 
-    def advance(self, jobs: Any, fields: dict[str, Any]) -> None:
-        job = next(jobs)
-        self.store.write(lambda tx: tx.executions.advance(TOKEN, [(job.id, fields)]))
+    def advance(self, changes: list[tuple[int, dict[str, Any]]]) -> None:
+        self.store.write(lambda tx: tx.executions.advance(TOKEN, changes))
+
+    def load(self, ids: list[int]) -> None:
+        self.store.read(lambda tx: tx.executions.load(ids))
+
+    def twins(self, prints: list[str]) -> None:
+        self.store.read(lambda tx: tx.executions.twins(self.workspace, prints))
+
+    def by_name(self, job: Job) -> None:
+        self.store.read(lambda tx: tx.jobs.get(self.workspace, job.name))
+
+    def page(self) -> None:
+        self.store.read(lambda tx: tx.jobs.page(self.workspace, JobFilter(), Page()))
 
     def crowd(self, size: int) -> Measured:
         """Writers that each wait for their own commit."""
-        jobs = self.children(size * 40)
-        shares = [jobs[i::size] for i in range(size)]
+        jobs = self.children(size * 40 * ROUNDS)
 
         def one(share: list[Job]) -> None:
             for job in share:
-                change = (job.id, {"status": JobStatus.QUEUED, "queued": NOW})
-                self.store.write(lambda tx: tx.executions.advance(TOKEN, [change]))  # noqa: B023
+                self.advance([(job.id, {"status": JobStatus.QUEUED, "queued": NOW})])
 
         def all_at_once() -> None:
-            threads = [Thread(target=one, args=(share,)) for share in shares]
+            now = [jobs.pop() for _ in range(size * 40)]
+            threads = [Thread(target=one, args=(now[i::size],)) for i in range(size)]
             for thread in threads:
                 thread.start()
             for thread in threads:
                 thread.join()
 
-        return best(f"advance of 1 by {size} threads at once, per write", all_at_once, len(jobs))
-
-    @staticmethod
-    def times(number: int, act: Callable[[], object]) -> Callable[[], None]:
-        def repeat() -> None:
-            for _ in range(number):
-                act()
-
-        return repeat
+        return best(f"advance of 1 by {size} threads at once, per write", all_at_once, size * 40)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.records import LATER, NOW, a_child, a_job
+from tests.records import LATER, NOW, a_child, a_job, a_workspace
 
 from lazulite.domain.errors import Conflict, NotFound, StaleLease
 from lazulite.domain.job import FINAL, DataInput, Job, JobError, JobKind, JobStatus, OutputValue
@@ -76,15 +76,13 @@ def test_final_jobs_and_bare_runs_are_nobodys(store: Store, workspace: int) -> N
 
 
 def test_two_engines_share_the_jobs_without_overlap(database_url: str, store: Store) -> None:
-    from tests.records import a_workspace
-
     workspace = store.write(lambda tx: tx.workspaces.add(a_workspace())).id
     jobs = add(store, *[a_job(workspace) for _ in range(20)])
     with closing(open_store(database_url)) as second, ThreadPoolExecutor(2) as pool:
-        first_part = pool.submit(lambda: [claim(store, ONE, [j.id]) for j in jobs])
-        second_part = pool.submit(lambda: [claim(second, TWO, [j.id]) for j in reversed(jobs)])
-        one, two = sum(first_part.result(), []), sum(second_part.result(), [])
-    assert sorted(one + two) == [job.id for job in jobs]
+        ones = pool.submit(lambda: [claim(store, ONE, [job.id]) for job in jobs])
+        twos = pool.submit(lambda: [claim(second, TWO, [job.id]) for job in reversed(jobs)])
+        taken = [row for part in ones.result() + twos.result() for row in part]
+    assert sorted(taken) == [job.id for job in jobs]
 
 
 # -- spawn ---------------------------------------------------------------------------------------

@@ -35,7 +35,10 @@ def add_children(store: Store, parent: Job, *nodes: str) -> list[Job]:
     return store.write(lambda tx: tx.executions.spawn(TOKEN, wanted))
 
 
-def listed(store: Store, workspace: int, which: JobFilter = JobFilter()) -> list[str]:
+ROOTS = JobFilter()
+
+
+def listed(store: Store, workspace: int, which: JobFilter = ROOTS) -> list[str]:
     return [job.name for job in store.read(lambda tx: tx.jobs.page(workspace, which, Page())).items]
 
 
