@@ -163,8 +163,8 @@ class Cache:
             Conflict: it is being built.
         """
         folder = self._folder / key
-        if not _KEY.fullmatch(key) or not (folder / MANIFEST).is_file():
-            raise NotFound(f"environment {key[:64]} is not in the cache", path="key")
+        if not _KEY.fullmatch(key) or not folder.is_dir():
+            raise NotFound(f"environment {key[:64]!r} is not in the cache", path="key")
         with self._lock(key) as handle:
             if not _try_lock(handle):
                 raise Conflict(
@@ -172,6 +172,7 @@ class Cache:
                     "or remove it later",
                     path="key",
                 )
+            _end_orphan(folder)
             (folder / MANIFEST).unlink(missing_ok=True)
             self._known.pop(key, None)
             freed = size_of(folder, shared=False)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from lazulite.domain.errors import InvalidInput, LazuliteError, Unavailable
+from lazulite.environments.secrets import mask
 
 CODE = "EnvironmentError"
 LOG_LINES = 20  # last lines of the log that go with the error
@@ -77,7 +78,7 @@ def explain(failed: Failed) -> LazuliteError:
             code=CODE,
             log_tail=log_tail,
         )
-    requirement = guilty(reason, failed.requirements)
+    requirement = guilty(reason, [mask(text) for text in failed.requirements])
     what = f"{requirement} cannot be installed" if requirement else "it cannot be built"
     mend = next((words for pattern, words in _MENDS if pattern.search(reason)), "read its log")
     return InvalidInput(

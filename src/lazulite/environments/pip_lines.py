@@ -35,6 +35,8 @@ _COMMENT = re.compile(r"(?:^|\s+)#.*$")
 _OPTION = re.compile(r"(?P<name>--[\w\-]+|-[a-zA-Z])[\s=]*(?P<value>.*)")
 _HASHES = re.compile(r"(?:\s+--hash[=\s]\s*\S+)+$")
 _EGG = re.compile(r"#(?:.*&)?egg=(?P<name>[A-Za-z0-9._\-]+)(?P<extras>\[[^\]]*\])?")
+_PATHS = (".", "/", "~", "file:")
+_ARCHIVES = (".whl", ".tar.gz", ".zip")
 _REMOTE = ("git+https://", "git+ssh://", "git+http://", "https://", "http://")
 
 # Options that go into the requirements file as they are: name in full.
@@ -116,7 +118,7 @@ class PipList:
         name, value = (found["name"], found["value"].strip()) if found else (text, "")
         if name in _FILES:
             raise InvalidInput(
-                f"{text[:200]!r} names a file, which does not travel with the conda file: "
+                f"{mask(text)[:200]!r} names a file, which does not travel with the conda file: "
                 "write its lines into the pip list",
                 path=path,
             )
@@ -139,8 +141,8 @@ class PipList:
             raise InvalidInput(f"pip option {option} needs a value", path=path)
         if option == "--find-links" and "://" not in value and not value.startswith("/"):
             raise InvalidInput(
-                f"{option} {value[:200]!r} is a relative path, which does not travel with the "
-                "conda file: give a URL or an absolute path",
+                f"{option} {mask(value)[:200]!r} is a relative path, which does not travel with "
+                "the conda file: give a URL or an absolute path",
                 path=path,
             )
         self.options.append(f"{option} {value}".strip())
@@ -161,7 +163,7 @@ def _named_url(text: str) -> str:
 
 
 def _parse(text: str, path: str) -> Requirement:
-    if text.startswith((".", "/", "~", "file:")) or text.endswith((".whl", ".tar.gz", ".zip")):
+    if text.startswith(_PATHS) or ("://" not in text and text.endswith(_ARCHIVES)):
         _refuse_file(text, path)
     try:
         requirement = Requirement(text)
@@ -178,7 +180,7 @@ def _parse(text: str, path: str) -> Requirement:
 
 def _refuse_file(text: str, path: str) -> NoReturn:
     raise InvalidInput(
-        f"{text[:200]!r} is a file of one machine, which does not travel with the conda file: "
-        "put the package on an index, name a git+https:// URL, or put its code into the job's code",
+        f"{mask(text)[:200]!r} is a file of one machine, which does not travel with the conda "
+        "file: put it on an index, name a git+https:// URL, or put its code into the job's code",
         path=path,
     )

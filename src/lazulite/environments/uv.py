@@ -190,7 +190,7 @@ class _Build:
     def _install(self, root: Path, version: str) -> None:
         text = self.recipe.requirements_file()
         count = sum(not line.startswith((" ", "-", "#")) for line in text.splitlines())
-        self.log.say(f"resolving {count} packages")
+        self.log.say(f"resolving {count} package{'' if count == 1 else 's'}")
         requirements = self.folder / "requirements.txt"
         requirements.touch(mode=0o600)  # an index URL may hold a password
         requirements.write_text(text, "utf-8")
@@ -202,7 +202,8 @@ class _Build:
         frozen: list[str] = []
         if self._uv(["pip", "freeze", "--python", interpreter], frozen.append) != 0:
             raise self._failed(version)
-        (self.folder / LOCK_FILE).write_text(mask("\n".join([*frozen, ""])), "utf-8")
+        pinned = [mask(line) for line in frozen if "==" in line or " @ " in line]
+        (self.folder / LOCK_FILE).write_text("\n".join([*pinned, ""]), "utf-8")
 
     def _failed(self, version: str) -> LazuliteError:
         return failure.explain(
