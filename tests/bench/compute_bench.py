@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -24,6 +24,7 @@ STEP = "import json, sys\nprint(json.dumps({'step': len(sys.argv)}))\n"
 ROUNDS = 150
 FAN_OUT = 500
 SLOTS = 2
+TURNS = 10
 COMMAND = [sys.executable, "step.py"]
 
 
@@ -83,12 +84,20 @@ def _alternate(bench: Bench) -> dict[str, tuple[list[float], float]]:
     return {name: (wall[name], sum(cpu[name]) / len(wall[name])) for name in wall}
 
 
-def _throughput(step: Callable[[int], None]) -> tuple[float, float]:
-    cpu: list[float] = []
-    start = time.perf_counter()
-    with _cpu(cpu), ThreadPoolExecutor(SLOTS) as pool:
-        list(pool.map(step, range(FAN_OUT)))
-    return time.perf_counter() - start, cpu[0]
+def _fan_out(bench: Bench) -> dict[str, tuple[float, float]]:
+    """Run all steps over the slots, both ways in turns: seconds and CPU seconds of each."""
+    spent: dict[str, list[tuple[float, float]]] = {"bare": [], "local": []}
+    with ThreadPoolExecutor(SLOTS) as pool:
+        for _ in range(TURNS):
+            for name, step in (("bare", bench.bare), ("local", bench.local)):
+                cpu: list[float] = []
+                start = time.perf_counter()
+                with _cpu(cpu):
+                    list(pool.map(step, range(FAN_OUT // TURNS)))
+                spent[name].append((time.perf_counter() - start, cpu[0]))
+    return {
+        name: (sum(w for w, _ in each), sum(c for _, c in each)) for name, each in spent.items()
+    }
 
 
 def main() -> None:
@@ -107,8 +116,7 @@ def main() -> None:
         extra, extra_cpu = statistics.median(local) - statistics.median(bare), local_cpu - bare_cpu
         print(f"{'local - bare (goal 4.0, CPU 2.5)':34} {_ms(extra)} {'':8} {_ms(extra_cpu)}")
         print(f"\n{f'{FAN_OUT} steps over {SLOTS} slots':34} {'s':>8} {'ms/step':>8} {'CPU s':>8}")
-        for name, step in (("bare", bench.bare), ("local", bench.local)):
-            seconds, cpu = _throughput(step)
+        for name, (seconds, cpu) in _fan_out(bench).items():
             print(f"{name:34} {seconds:8.2f} {_ms(seconds / FAN_OUT)} {cpu:8.2f}")
         bench.compute.close()
 

@@ -1,3 +1,4 @@
+import dataclasses
 import os
 import signal
 import subprocess
@@ -96,13 +97,15 @@ class TestRecords(ComputeCase):
 class TestProcesses(ComputeCase):
     entry = LOCAL
 
-    def test_a_killed_shim_is_lost_and_its_orphans_are_killed(self, tmp_path):
+    @pytest.mark.parametrize("proof", ["log", "environment"])
+    def test_a_killed_shim_is_lost_and_its_orphans_are_killed(self, tmp_path, proof):
         backend = self.make()
         launch = self.prepare(tmp_path, "sleep 600 & echo $! $$ ready; sleep 600; true")
         os.kill(self.launch_waiting(launch, backend), signal.SIGKILL)
-        sight = self.await_end(backend, launch)
+        lacks = {"log": {"env": {}}, "environment": {"log": tmp_path / "other.txt"}}[proof]
+        sight = self.await_end(backend, dataclasses.replace(launch, **lacks))
         assert isinstance(sight, Lost)
-        assert "were killed" in sight.reason
+        assert "what it left behind was killed" in sight.reason
         pids = [int(word) for word in said(launch).split() if word.isdigit()]
         until(lambda: not any(map(is_running, pids)), "an orphan lives")
 

@@ -214,8 +214,8 @@ def _at_rest(launch: Launch, record: Record) -> Sight:
         return Lost(reason=reason, started=started)
     from lazulite.compute.session import kill_orphans
 
-    reason = "its process was killed from outside before it could record its end"
-    done = kill_orphans(record.pid, launch.env)
+    reason = "it was killed (kill -9, or the system ran out of memory) before it recorded its end"
+    done = kill_orphans(record.pid, launch)
     return Lost(reason=f"{reason}; {done}" if done else reason, started=started)
 
 

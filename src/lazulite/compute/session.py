@@ -8,6 +8,8 @@ import signal
 
 import psutil
 
+from lazulite.ports.compute import Launch
+
 
 def signal_group(leader: int, number: signal.Signals) -> None:
     """Send a signal to the process group of `leader`; nothing happens when it is gone."""
@@ -38,16 +40,16 @@ def members(leader: int) -> list[int]:
     return found
 
 
-def kill_orphans(leader: int, env: dict[str, str]) -> str | None:
+def kill_orphans(leader: int, launch: Launch) -> str | None:
     """Kill what outlived its shim, if it is proven to be that job's.
 
     While one member of a session lives, the kernel gives its id to no other process; so a
     session whose id is `leader`, with no living process of that pid, began as one `leader`'s.
-    That it was our `leader` shows in the environment of a member.
+    That it was our `leader` shows in a member that has the job's log open, or its environment.
 
     Args:
         leader: the pid the shim claimed, in this boot; the shim is dead.
-        env: the job's environment.
+        launch: the job; its environment may be left empty.
 
     Returns:
         What was done, for the reason of the loss; None when nothing was left.
@@ -55,12 +57,13 @@ def kill_orphans(leader: int, env: dict[str, str]) -> str | None:
     if psutil.pid_exists(leader) and not _is_zombie(leader):
         return None
     left = members(leader)
+    if any(_belongs(pid, launch) for pid in left):
+        kill_session(leader)
+        return "what it left behind was killed"
+    left = members(leader)  # one that is about to end has no files and no environment
     if not left:
         return None
-    if not any(_carries(pid, env) for pid in left):
-        return f"processes {left} of session {leader} may be its own; they were left alone"
-    kill_session(leader)
-    return f"the {len(left)} processes it left behind were killed"
+    return f"processes {left} of session {leader} may be its own; they were left alone"
 
 
 def _is_zombie(pid: int) -> bool:
@@ -70,8 +73,12 @@ def _is_zombie(pid: int) -> bool:
         return True
 
 
-def _carries(pid: int, env: dict[str, str]) -> bool:
+def _belongs(pid: int, launch: Launch) -> bool:
+    log = str(launch.log.resolve())
     try:
-        return bool(env) and env.items() <= psutil.Process(pid).environ().items()
+        process = psutil.Process(pid)
+        if any(file.path == log for file in process.open_files()):
+            return True
+        return bool(launch.env) and launch.env.items() <= process.environ().items()
     except (psutil.Error, OSError):
         return False

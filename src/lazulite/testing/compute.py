@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import os
 import signal
-import sys
 import threading
 import time
 from pathlib import Path
@@ -64,13 +63,18 @@ class EndingSuite(ComputeCase):
         assert said(launch) == "['step.py', '--a=b', 'c/d.e', '-f']\n"
 
     def test_the_command_sees_exactly_the_environment_given(self, tmp_path: Path) -> None:
-        given = {"PATH": os.environ["PATH"], "A": "1\n2", "dotted.name": "x y", "EMPTY": ""}
-        code = 'import os; print("\\n".join(map(repr, sorted(os.environ.items()))))'
-        launch = self.prepare(tmp_path, f"exec '{sys.executable}' -c '{code}'", env=given)
-        self.run(launch)
+        given = {"PATH": os.environ["PATH"], "A": "1\n2", "EMPTY": ""}
+        odd = given | {"dotted.name": "x y", "BASH_ENV": "none"}
+        code = "import os; print('\\n'.join(sorted(map(repr, os.environ.items()))))"
+        (tmp_path / "show.py").write_text(code, encoding="utf-8")
         shells_own = ("('PWD',", "('OLDPWD',", "('SHLVL',", "('_',", "('LC_CTYPE',", "('__CF")
-        seen = [line for line in said(launch).splitlines() if not line.startswith(shells_own)]
-        assert seen == [repr(item) for item in sorted(given.items())]
+        for number, env in enumerate((given, odd)):
+            for command in ("python3 show.py", "true; python3 show.py"):
+                launch = self.prepare(tmp_path, command, key=f"{number}{command[0]}", env=env)
+                self.run(launch)
+                lines = [line for line in said(launch).splitlines() if line.startswith("(")]
+                seen = [line for line in lines if not line.startswith(shells_own)]
+                assert seen == sorted(map(repr, env.items()))
 
     def test_the_command_reads_nothing_and_works_in_its_folder(self, tmp_path: Path) -> None:
         launch = self.prepare(tmp_path, "cat; pwd -P")
