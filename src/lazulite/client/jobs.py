@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any
 from urllib.parse import quote
 
-from lazulite.client.rest import lines
+from lazulite.client.rest import TIMEOUT, lines
 from lazulite.client.session import Session
 from lazulite.domain.errors import Unavailable
 
@@ -58,11 +58,19 @@ def explain(session: Session, name: str) -> dict[str, Any]:
     return dict(session.connection.json("GET", session.own(f"jobs/{quote(name)}/explain")))
 
 
-def watch(session: Session, name: str) -> Iterator[dict[str, Any]]:
+def watch(session: Session, name: str, *, silence: float | None = None) -> Iterator[dict[str, Any]]:
     """Yield the job's state, then each change of it and its steps, until it is final.
 
     The first is {"job": ..., "children": [...]}, then {"job": ...} or {"child": ...}. A stream
     that breaks is taken up again and begins with a whole state.
+
+    Args:
+        session: where.
+        name: of the job.
+        silence: seconds without any change after which to give up; None = never.
+
+    Raises:
+        Unavailable: the server went away, or was silent for too long.
     """
     connection = session.connection.another()
     path, broken = session.own(f"jobs/{quote(name)}/watch"), 0
@@ -70,7 +78,7 @@ def watch(session: Session, name: str) -> Iterator[dict[str, Any]]:
         while True:
             final = False
             try:
-                with connection.stream(path, endless=True) as pieces:
+                with connection.stream(path, silence=silence) as pieces:
                     for line in lines(pieces):
                         if line.strip():
                             broken = 0
@@ -98,7 +106,7 @@ def log(
     query = {"file": file, "offset": offset, "follow": int(follow)}
     path = session.own(f"jobs/{quote(name)}/log")
     try:
-        with connection.stream(path, query=query, endless=follow) as pieces:
+        with connection.stream(path, query=query, silence=None if follow else TIMEOUT) as pieces:
             yield from pieces
     finally:
         connection.close()

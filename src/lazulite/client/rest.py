@@ -121,7 +121,7 @@ class Connection:
         *,
         query: Mapping[str, object] | None = None,
         headers: Mapping[str, str] | None = None,
-        endless: bool = False,
+        silence: float | None = TIMEOUT,
     ) -> Iterator[Iterator[bytes]]:
         """GET and yield the pieces of the reply as they come.
 
@@ -129,11 +129,11 @@ class Connection:
             path: from the root of the server.
             query: appended; None values are left out.
             headers: added to the call.
-            endless: whether silence is no error, as on a stream that waits for a job.
+            silence: seconds without a byte that are an error; None = no time is too long.
         """
         with self._call("GET", with_query(path, query), None, headers=headers, again=True) as reply:
-            if endless and self._open is not None and self._open.sock is not None:
-                self._open.sock.settimeout(None)
+            if self._open is not None and self._open.sock is not None:
+                self._open.sock.settimeout(silence)
             try:
                 yield _pieces(reply)
             finally:

@@ -1,0 +1,5 @@
+"""`python -m lazulite.cli`."""
+
+from lazulite.cli.main import main
+
+main()

@@ -1,0 +1,67 @@
+"""A living table on stderr: a line per step, with its state and time. Needs a terminal."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from typing import Any, Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from lazulite.cli.view import label, state
+from lazulite.cli.words import between, status_style
+
+_REDRAWS = 5  # per second
+
+
+class LiveView(AbstractContextManager["LiveView"]):
+    """The table of one job."""
+
+    def __init__(self, name: str) -> None:
+        """Begin with a job of which nothing is known."""
+        self._job: dict[str, Any] = {"name": name, "status": "NotStarted"}
+        self._steps: dict[str, dict[str, Any]] = {}
+        self._held = False
+        self._live = Live(
+            console=Console(stderr=True), get_renderable=self.draw, refresh_per_second=_REDRAWS
+        )
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if not self._held:
+            self._live.stop()
+
+    def job(self, job: dict[str, Any]) -> None:
+        """Take the job's new state."""
+        self._job = job
+
+    def step(self, step: dict[str, Any]) -> None:
+        """Take a step's new state."""
+        self._steps[str(step["name"])] = step
+
+    def hold(self) -> None:
+        """Draw no more."""
+        if not self._held:
+            self._held = True
+            self._live.stop()
+
+    def draw(self) -> Table:
+        """Return the table of this moment."""
+        table = Table(box=None, show_header=False, pad_edge=False)
+        self._row(table, str(self._job["name"]), self._job)
+        for step in list(self._steps.values()):
+            self._row(table, f"  {label(step)}", step)
+        return table
+
+    @staticmethod
+    def _row(table: Table, title: str, one: dict[str, Any]) -> None:
+        text = state(one)
+        took = between(one.get("started"), one.get("ended"), datetime.now(UTC))
+        style = status_style(text.split(":")[0])
+        table.add_row(title, Text(text, style=style), "" if one.get("reusedFrom") else took)

@@ -1,0 +1,169 @@
+"""How results are printed: JSON, YAML, tab-separated, tables. It decides nothing but layout."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TextIO
+
+from lazulite.domain.errors import InvalidInput
+
+
+class Column(NamedTuple):
+    """A column of a table: its head, and its text from a row."""
+
+    head: str
+    value: str | Callable[[Any], object]  # a key, or a function of the row
+    style: Callable[[str], str] | None = None  # rich style of a cell's text, on a terminal
+
+
+def default_format(data: Any, *, terminal: bool) -> str:
+    """Return what is printed if nobody asked: tables and YAML for people, JSON for programs."""
+    if not terminal:
+        return "json"
+    return "table" if isinstance(data, list) else "yaml"
+
+
+def search(data: Any, query: str) -> Any:
+    """Return the part of the data that a JMESPath expression selects.
+
+    Raises:
+        InvalidInput: the expression is not JMESPath.
+    """
+    import jmespath
+
+    try:
+        return jmespath.search(query, data)
+    except jmespath.exceptions.JMESPathError as error:
+        reason = str(error).splitlines()[0]
+        raise InvalidInput(f"--query {query!r} is not JMESPath: {reason}", path="query") from None
+
+
+def write(data: Any, form: str, columns: Sequence[Column] = (), to: TextIO | None = None) -> None:
+    """Print the data in a format.
+
+    Args:
+        data: plain dicts, lists and scalars.
+        form: json, jsonc, yaml, yamlc, tsv, table or none.
+        columns: of the table; empty = the keys of the rows.
+        to: where; None = stdout.
+    """
+    out = to or sys.stdout
+    kind = form.removesuffix("c") if form in ("jsonc", "yamlc") else form
+    if kind == "json":
+        _json(data, out, color=form == "jsonc")
+    elif kind == "yaml":
+        import yaml
+
+        text = yaml.safe_dump(data, sort_keys=False, allow_unicode=True, default_flow_style=False)
+        out.write(text.removesuffix("...\n"))
+    elif kind == "tsv":
+        rows = data if isinstance(data, list) else [data]
+        out.writelines(f"{tsv_row(row)}\n" for row in rows)
+    elif kind == "table":
+        table(data, columns, out)
+
+
+def _json(data: Any, out: TextIO, *, color: bool) -> None:
+    text = json.dumps(data, indent=2, ensure_ascii=False, sort_keys=True, default=str)
+    if color and out.isatty():
+        from rich.console import Console
+
+        Console(file=out).print_json(text)
+    else:
+        out.write(text + "\n")
+
+
+def tsv_row(row: Any) -> str:
+    """Return a row as `az -o tsv` does: values by tabs, nested lists as their length."""
+    if isinstance(row, dict):
+        return "\t".join(_tsv_cell(value) for value in row.values())
+    if isinstance(row, list):
+        return "\t".join(_tsv_cell(value) for value in row)
+    return "" if row is None else _tsv_cell(row)
+
+
+def _tsv_cell(value: Any) -> str:
+    if isinstance(value, list):
+        return str(len(value))
+    if isinstance(value, dict):
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value)
+
+
+def table(data: Any, columns: Sequence[Column], out: TextIO) -> None:
+    """Print rows under heads: with colours on a terminal, aligned text elsewhere."""
+    rows = data if isinstance(data, list) else [] if data is None else [data]
+    heads = columns or _columns(rows)
+    if not heads:
+        return
+    cells = [[_text(_cell(row, column)) for column in heads] for row in rows]
+    if out.isatty():
+        _rich(heads, cells, out)
+    else:
+        _plain([column.head for column in heads], cells, out)
+
+
+def _columns(rows: Sequence[Any]) -> list[Column]:
+    keys: dict[str, None] = {}
+    for row in rows:
+        if isinstance(row, dict):
+            keys.update(dict.fromkeys(k for k, v in row.items() if not isinstance(v, dict | list)))
+        elif isinstance(row, list):
+            keys.update(dict.fromkeys(f"Column{place + 1}" for place in range(len(row))))
+        else:
+            keys["Result"] = None
+    return [Column(key[:1].upper() + key[1:], _getter(key)) for key in keys]
+
+
+def _getter(key: str) -> Callable[[Any], object]:
+    def get(row: Any) -> object:
+        if isinstance(row, Mapping):
+            return row.get(key)
+        if isinstance(row, list):
+            place = int(key.removeprefix("Column")) - 1
+            return row[place] if place < len(row) else None
+        return row
+
+    return get
+
+
+def _cell(row: Any, column: Column) -> object:
+    if callable(column.value):
+        return column.value(row)
+    return row.get(column.value) if isinstance(row, Mapping) else row
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value)
+    if isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return str(value)
+
+
+def _plain(heads: list[str], cells: list[list[str]], out: TextIO) -> None:
+    widths = [max(len(line[i]) for line in (heads, *cells)) for i in range(len(heads))]
+    rule = ["-" * width for width in widths]
+    for line in (heads, rule, *cells):
+        text = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        out.write(text.rstrip() + "\n")
+
+
+def _rich(heads: Sequence[Column], cells: list[list[str]], out: TextIO) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    made = Table(box=None, header_style="bold", pad_edge=False)
+    for column in heads:
+        made.add_column(column.head, overflow="fold")
+    for row in cells:
+        pairs = zip(row, heads, strict=True)
+        made.add_row(*(Text(text, style=c.style(text) if c.style else "") for text, c in pairs))
+    Console(file=out).print(made)

@@ -1,0 +1,84 @@
+"""Times, durations and statuses, as people read them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import Any
+
+PHASES = ("created", "preparing", "queued", "starting", "running", "finalizing", "ended")
+_COLORS = {
+    "Completed": "green",
+    "Failed": "bold red",
+    "Canceled": "yellow",
+    "CancelRequested": "yellow",
+    "Running": "cyan",
+    "Finalizing": "cyan",
+    "Starting": "blue",
+    "Preparing": "blue",
+}
+
+
+def status_style(status: str) -> str:
+    """Return the rich style of a status."""
+    return _COLORS.get(status.split(" ", maxsplit=1)[0], "dim")
+
+
+def moment(text: str | None) -> datetime | None:
+    """Read an ISO 8601 time."""
+    if not text:
+        return None
+    found = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def span(seconds: float) -> str:
+    """Return a duration: 0.3 s, 12.4 s, 3 m 05 s, 2 h 07 m."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} m {rest:02d} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} m"
+
+
+def between(start: str | None, end: str | None, now: datetime | None = None) -> str:
+    """Return how long something took, or takes so far; empty if it did not start."""
+    begun, done = moment(start), moment(end) or now
+    if begun is None or done is None:
+        return ""
+    return span(max(0.0, (done - begun).total_seconds()))
+
+
+def split(timeline: Mapping[str, Any]) -> list[tuple[str, float]]:
+    """Return each phase a job was in, with its seconds, in order."""
+    known = [(phase, moment(timeline.get(phase))) for phase in PHASES]
+    marks = [(phase, time) for phase, time in known if time is not None]
+    marks.sort(key=lambda mark: (mark[1], PHASES.index(mark[0])))
+    pairs = pairwise(marks)
+    spent = [(phase, (after - time).total_seconds()) for (phase, time), (_, after) in pairs]
+    return [(phase, seconds) for phase, seconds in spent if phase != "created" or seconds > 0.05]
+
+
+def size(count: int) -> str:
+    """Return bytes as 512 B, 3.4 MB."""
+    value = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} TB"
+
+
+def ago(text: str | None, now: datetime) -> str:
+    """Return how long ago: 12 s ago, 3 h ago."""
+    then = moment(text)
+    if then is None:
+        return ""
+    seconds = max(0, int((now - then).total_seconds()))
+    for unit, length in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds >= length:
+            return f"{seconds // length} {unit} ago"
+    return f"{seconds} s ago"
