@@ -123,9 +123,17 @@ def _add_package(result: CondaFile, text: str, path: str) -> None:
         )
     versions = _versions(result, found["rest"] or "", found["bracket"] or "", path)
     if name == "python":
-        result.python = versions or None
+        result.python = _whole_minor(result, versions)
         return
     result.pip.add_requirement(f"{PYPI_NAMES.get(name, name)}{versions}", path)
+
+
+def _whole_minor(result: CondaFile, python: str) -> str | None:
+    """Take `python==3.8` for any 3.8, as people mean it; the note says so."""
+    if not re.fullmatch(r"==\d+\.\d+", python):
+        return python or None
+    result.notes.append(f"python{python}: any {python[2:]}.x is taken")
+    return f"{python}.*"
 
 
 def _add_torch_backend(result: CondaFile, name: str, rest: str) -> bool:

@@ -116,7 +116,7 @@ def uv_environment(environ: Mapping[str, str]) -> dict[str, str]:
         if value:
             child[name] = ",".join(value.split()) if name == "UV_FIND_LINKS" else value
     child["PATH"] = os.pathsep.join([child.get("PATH", os.defpath), *_pyenv(environ)])
-    return child | {"NO_COLOR": "1", "UV_NO_PROGRESS": "1"}
+    return child | {"NO_COLOR": "1", "UV_NO_PROGRESS": "1", "UV_PYTHON_INSTALL_BIN": "0"}
 
 
 def config_arguments(environ: Mapping[str, str]) -> list[str]:

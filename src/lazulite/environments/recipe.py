@@ -94,13 +94,14 @@ def _read(spec: EnvironmentSpec, host: Host) -> Recipe:
     variables = tuple(sorted((conda.variables | spec.variables).items()))
     if known and not spec.conda:
         return Recipe(python=f"=={known.python}.*", curated=known.name, variables=variables)
+    notes = [f"curated {known.name}: only its Python counts beside a conda file"] if known else []
     return Recipe(
         python=_specifier(python or host.default_python),
         requirements=tuple(sorted(set(conda.pip.requirements))),
         options=tuple(conda.pip.options),
         flags=_flags(conda, host),
         variables=variables,
-        notes=(*conda.notes, *conda.pip.notes),
+        notes=(*notes, *conda.notes, *conda.pip.notes),
     )
 
 
