@@ -36,7 +36,8 @@ def upload_data(session: Session, path: Path) -> str:
     if not files:
         raise InvalidInput(f"the data folder {path} is empty", path="path")
     tree = _save(session, files, {})
-    folder = f"LocalUpload/{tree}"
+    # A file, and a folder of that file alone, are one tree; they must not share a place.
+    folder = f"LocalUpload/{tree}-file" if path.is_file() else f"LocalUpload/{tree}"
     place = folder if path.is_file() else f"{folder}/{path.name}"
     _save(session, files, {"datastore": BLOB_STORE, "path": place})
     return f"azureml://datastores/{BLOB_STORE}/paths/{folder}/{path.name}"
