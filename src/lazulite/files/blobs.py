@@ -1,9 +1,4 @@
-"""Blobs as plain files of a datastore's folder.
-
-Beside the datastores of a workspace lies `.blobs/{container}/`: `about/` with the headers that do
-not fit into a file, `blocks/` and `incoming/` with what is being uploaded. A file's headers count
-only while the file is the very one they were given for.
-"""
+"""Blobs as plain files of a datastore's folder."""
 
 from __future__ import annotations
 
@@ -21,10 +16,9 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
-from lazulite.domain.errors import InvalidInput
-from lazulite.domain.ids import check_name, clean_path
 from lazulite.files import about
 from lazulite.files.clone import copy_bytes
+from lazulite.files.containers import Containers, absent
 from lazulite.files.digests import digest_of
 from lazulite.files.disk import (
     CHUNK,
@@ -36,7 +30,6 @@ from lazulite.files.disk import (
 )
 from lazulite.files.listing import Listing, listed
 from lazulite.files.paths import safe_relative
-from lazulite.files.walk import is_inside
 from lazulite.ports.blobs import (
     Blob,
     BlobHeaders,
@@ -46,7 +39,6 @@ from lazulite.ports.blobs import (
     BlobQuery,
     Condition,
     ContainerExists,
-    ContainerNotFound,
     DigestMismatch,
     InvalidBlocks,
     Reader,
@@ -61,29 +53,35 @@ class FolderBlobs:
 
     def __init__(self, stores: Path) -> None:
         """Serve the folders in `stores`."""
-        self._stores = str(stores)
+        self._containers = Containers(stores)
         self._lock = threading.Lock()  # held while a condition is checked and the change made
 
     def has(self, workspace: int, container: str) -> bool:
-        return os.path.isdir(self._folder(workspace, container))
+        return os.path.isdir(self._containers.folder(workspace, container))
 
     def create(self, workspace: int, container: str) -> None:
-        folder = self._folder(workspace, container)
+        folder = self._containers.folder(workspace, container)
         if os.path.isdir(folder):
             raise ContainerExists(f"container '{container}' exists already")
         with explained(f"container '{container}'"):
             make_private(folder)
 
     def head(self, name: BlobName) -> Blob:
-        return self._known(name, self._find(name))
+        try:
+            status = os.stat(self._containers.find(name))
+        except (FileNotFoundError, NotADirectoryError):
+            raise absent(name) from None
+        if not stat.S_ISREG(status.st_mode):
+            raise absent(name)
+        return self._blob(name, status)
 
     def open(self, name: BlobName) -> tuple[Blob, BinaryIO]:
         with explained(f"blob {name.path!r}"):
-            path = self._find(name)
+            path = self._containers.find(name)
             try:
                 stream = open(path, "rb", buffering=0)  # noqa: SIM115 - the caller's to close
-            except (FileNotFoundError, IsADirectoryError):
-                raise _absent(name) from None
+            except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+                raise absent(name) from None
             try:
                 return self._blob(name, os.fstat(stream.fileno())), stream
             except BaseException:
@@ -92,9 +90,9 @@ class FolderBlobs:
 
     def put(self, name: BlobName, stream: Reader, upload: Upload) -> Blob:
         with explained(f"blob {name.path!r}"):
-            target = self._target(name)
-            upload.condition(self._look(name, target))
-            with staged(self._side(name, "incoming")) as out:
+            target = self._containers.target(name)
+            upload.condition(self._look(name))
+            with staged(self._containers.beside(name, "incoming")) as out:
                 _receive(stream, out, upload.md5)
                 blob = self._commit(name, out, target, upload)
         self._forget_blocks(name)
@@ -102,8 +100,8 @@ class FolderBlobs:
 
     def put_block(self, name: BlobName, block: str, stream: Reader, md5: str | None) -> None:
         with explained(f"blob {name.path!r}"):
-            self._target(name)
-            folder = self._blocks(name)
+            self._containers.target(name)
+            folder = self._containers.blocks(name)
             if not os.path.isdir(folder):
                 self._forget_old(name)
             with staged(folder) as out:
@@ -112,16 +110,16 @@ class FolderBlobs:
 
     def commit(self, name: BlobName, blocks: list[str], upload: Upload) -> Blob:
         with explained(f"blob {name.path!r}"):
-            target = self._target(name)
-            upload.condition(self._look(name, target))
-            parts = [_block(self._blocks(name), block) for block in blocks]
-            absent = [at for at, part in enumerate(parts) if not os.path.exists(part)]
-            if absent:
+            target = self._containers.target(name)
+            upload.condition(self._look(name))
+            parts = [_block(self._containers.blocks(name), block) for block in blocks]
+            lost = [b for b, part in zip(blocks, parts, strict=True) if not os.path.exists(part)]
+            if lost:
                 raise InvalidBlocks(
-                    f"blob {name.path!r}: block {blocks[absent[0]]!r} and {len(absent) - 1} more "
-                    "were not uploaded; upload the blob again"
+                    f"blob {name.path!r}: block {lost[0][:80]!r} and {len(lost) - 1} more were not "
+                    "uploaded; upload the blob again"
                 )
-            with staged(self._side(name, "incoming")) as out:
+            with staged(self._containers.beside(name, "incoming")) as out:
                 for part in parts:
                     with open(part, "rb", buffering=0) as stream:
                         size = os.fstat(stream.fileno()).st_size
@@ -134,28 +132,24 @@ class FolderBlobs:
         self, name: BlobName, change: Callable[[BlobHeaders], BlobHeaders], condition: Condition
     ) -> Blob:
         with explained(f"blob {name.path!r}"), self._lock:
-            path = self._find(name)
-            blob = self._known(name, path)
+            blob = self.head(name)
             condition(blob)
-            status = os.stat(path)
-            about.write(self._about(name), status, change(blob.headers))
+            status = os.stat(self._containers.find(name))
+            about.write(self._containers.about(name), status, change(blob.headers))
             return self._blob(name, status)
 
     def delete(self, name: BlobName, condition: Condition) -> None:
         with explained(f"blob {name.path!r}"), self._lock:
-            target = self._target(name)
-            blob = self._look(name, target)
-            if blob is None:
-                raise _absent(name)
-            condition(blob)
-            os.unlink(target)
-            about.forget(self._about(name))
+            condition(self.head(name))
+            os.unlink(self._containers.target(name))
+            about.forget(self._containers.about(name))
 
     def page(self, workspace: int, container: str, query: BlobQuery) -> BlobPage:
-        root = self._root(workspace, container)
-        folder, slash, start = clean_path(query.prefix).rpartition("/")
-        prefix = "/".join(part for part in folder.split("/") if part) + slash + start
-        wanted = Listing(root, prefix.lstrip("/"), query.after, query.folders)
+        root = self._containers.root(workspace, container)
+        folder, _, start = query.prefix.rpartition("/")
+        above = [part for part in folder.split("/") if part]
+        prefix = f"{safe_relative('/'.join(above))}/{start}" if above else start
+        wanted = Listing(root, prefix, query.after, query.folders)
         with explained(f"container '{container}'"):
             found = list(islice(listed(wanted), query.limit + 1))
             items = [
@@ -168,53 +162,19 @@ class FolderBlobs:
     def _commit(self, name: BlobName, out: BinaryIO, target: str, upload: Upload) -> Blob:
         os.fsync(out.fileno())
         with self._lock:
-            upload.condition(self._look(name, target))
+            upload.condition(self._look(name))
             place(str(out.name), target)
             status = os.stat(target)
-            about.write(self._about(name), status, upload.headers)
+            about.write(self._containers.about(name), status, upload.headers)
         return self._blob(name, status)
 
-    def _find(self, name: BlobName) -> str:
-        """Return the real path of a blob, all symlinks followed.
-
-        Raises:
-            BlobNotFound: it would be outside the container.
-        """
-        root = self._root(name.workspace, name.container)
-        real = os.path.realpath(f"{root}/{_checked(name)}")
-        if not is_inside(root, real):
-            raise _absent(name)
-        return real
-
-    def _target(self, name: BlobName) -> str:
-        """Return where a blob is written: its folder's symlinks are followed, its own is not."""
-        root = self._root(name.workspace, name.container)
-        folder, _, last = f"{root}/{_checked(name)}".rpartition("/")
-        real = os.path.realpath(folder)
-        if not is_inside(root, real):
-            raise InvalidInput(
-                f"path {name.path[:200]!r} leaves container '{name.container}' through a symlink; "
-                "upload to another folder",
-                path="path",
-            )
-        return f"{real}/{last}"
-
-    def _look(self, name: BlobName, target: str) -> Blob | None:
+    def _look(self, name: BlobName) -> Blob | None:
         with suppress(BlobNotFound):
-            return self._known(name, target)
+            return self.head(name)
         return None
 
-    def _known(self, name: BlobName, path: str) -> Blob:
-        try:
-            status = os.stat(path)
-        except (FileNotFoundError, NotADirectoryError):
-            raise _absent(name) from None
-        if not stat.S_ISREG(status.st_mode):
-            raise _absent(name)
-        return self._blob(name, status)
-
     def _blob(self, name: BlobName, status: os.stat_result) -> Blob:
-        headers = about.read(self._about(name), status)
+        headers = about.read(self._containers.about(name), status)
         return Blob(
             path=name.path,
             size=status.st_size,
@@ -223,49 +183,19 @@ class FolderBlobs:
             headers=headers,
         )
 
-    def _root(self, workspace: int, container: str) -> str:
-        folder = self._folder(workspace, container)
-        if not os.path.isdir(folder):
-            raise ContainerNotFound(
-                f"container '{container}' does not exist; create it or the datastore it is of"
-            )
-        return os.path.realpath(folder)
-
-    def _folder(self, workspace: int, container: str) -> str:
-        return f"{self._stores}/{int(workspace)}/{check_name(container, 'container')}"
-
-    def _side(self, name: BlobName, kind: str) -> str:
-        return f"{self._stores}/{int(name.workspace)}/.blobs/{name.container}/{kind}"
-
-    def _about(self, name: BlobName) -> str:
-        key = digest_of(_checked(name).encode())
-        return f"{self._side(name, 'about')}/{key[:2]}/{key[2:]}"
-
-    def _blocks(self, name: BlobName) -> str:
-        return f"{self._side(name, 'blocks')}/{digest_of(_checked(name).encode())}"
-
     def _forget_blocks(self, name: BlobName) -> None:
-        shutil.rmtree(self._blocks(name), ignore_errors=True)
+        shutil.rmtree(self._containers.blocks(name), ignore_errors=True)
 
     def _forget_old(self, name: BlobName) -> None:
         """Remove what was being uploaded a week ago; asked when an upload of blocks begins."""
         for kind in ("blocks", "incoming"):
-            with suppress(FileNotFoundError), os.scandir(self._side(name, kind)) as entries:
-                for entry in entries:
-                    if entry.stat().st_mtime > time.time() - _WEEK:
-                        continue
-                    if entry.is_dir():
-                        shutil.rmtree(entry.path, ignore_errors=True)
+            folder = self._containers.beside(name, kind)
+            with suppress(FileNotFoundError), os.scandir(folder) as entries:
+                for old in [e for e in entries if e.stat().st_mtime < time.time() - _WEEK]:
+                    if old.is_dir():
+                        shutil.rmtree(old.path, ignore_errors=True)
                     else:
-                        os.unlink(entry.path)
-
-
-def _checked(name: BlobName) -> str:
-    return safe_relative(clean_path(name.path))
-
-
-def _absent(name: BlobName) -> BlobNotFound:
-    return BlobNotFound(f"blob {name.path!r} does not exist in container '{name.container}'")
+                        os.unlink(old.path)
 
 
 def _block(folder: str, block: str) -> str:

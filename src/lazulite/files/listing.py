@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import NamedTuple
 
 from lazulite.files.disk import TEMPORARY
@@ -53,16 +54,15 @@ def _listed(
 
 
 def _places(listing: Listing, folder: str, base: str) -> Iterator[_Place]:
-    with os.scandir(folder) as entries:
+    with suppress(FileNotFoundError), os.scandir(folder) as entries:  # jobs remove folders
         for entry in entries:
             name = base + entry.name
-            if entry.name.startswith(TEMPORARY) or not _is_unicode(entry.name):
+            if not _may_matter(listing, name) or not _is_named(entry.name):
                 continue
-            if not _may_matter(listing, name):
-                continue
-            place = _place(listing.root, entry, name)
-            if place and _wanted(listing, place):
-                yield place
+            with suppress(FileNotFoundError):
+                place = _place(listing.root, entry, name)
+                if place and _wanted(listing, place):
+                    yield place
 
 
 def _may_matter(listing: Listing, name: str) -> bool:
@@ -87,7 +87,10 @@ def _wanted(listing: Listing, place: _Place) -> bool:
     return place.name.startswith(listing.prefix) and place.name > listing.after
 
 
-def _is_unicode(name: str) -> bool:
+def _is_named(name: str) -> bool:
+    """Say whether a blob can have this name: it is Unicode, and the file is not half-made."""
+    if name.startswith(TEMPORARY):
+        return False
     try:
         name.encode()
     except UnicodeEncodeError:

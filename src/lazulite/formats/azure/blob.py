@@ -203,7 +203,7 @@ def read_query(query: Mapping[str, str]) -> BlobQuery:
     if not most.isdecimal() or int(most) < 1:
         raise InvalidInput(f"maxresults={most[:20]!r} is not a number above 0", path="maxresults")
     try:
-        after = base64.urlsafe_b64decode(query.get("marker", "")).decode()
+        after = base64.b64decode(query.get("marker", ""), b"-_", validate=True).decode()
     except (binascii.Error, UnicodeError):
         raise InvalidInput("the marker is not one that a listing gave", path="marker") from None
     return BlobQuery(
