@@ -65,7 +65,7 @@ class among(FunctionElement[bool]):  # noqa: N801 - SQLAlchemy's way of naming a
     def __init__(self, column: sa.ColumnElement[Any], name: str) -> None:
         super().__init__(column, sa.bindparam(name, type_=ListOf()))
 
-    def self_group(self, against: object = None) -> among:
+    def self_group(self, against: object = None) -> among:  # noqa: ARG002
         """Stand bare in AND: SQLAlchemy would add ` = 1`, and SQLite then use no index."""
         return self
 

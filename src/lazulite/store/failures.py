@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import sqlalchemy as sa
 
@@ -38,13 +40,31 @@ def sqlstate(error: sa.exc.DBAPIError) -> str:
     return getattr(error.orig, "sqlstate", None) or ""
 
 
-def translate(error: sa.exc.DBAPIError, where: str) -> LazuliteError | None:
-    """Return Lazulite's error for a database's; None when it is a fault of our own.
+@contextmanager
+def explained(where: str) -> Iterator[None]:
+    """Raise Lazulite's error in place of a database's, unless it is a fault of our own.
 
     Args:
-        error: what SQLAlchemy raised.
         where: the database, without its password, for the sentence.
     """
+    try:
+        yield
+    except sa.exc.DBAPIError as error:
+        known = _known(error, where)
+        if known is None:
+            raise
+        raise known from error
+    except UnicodeEncodeError as error:
+        shown = error.object[:40].encode("ascii", "backslashreplace").decode()
+        raise InvalidInput(f"text '{shown}' is not valid Unicode: {error.reason}") from error
+
+
+def closed(where: str) -> Unavailable:
+    """Return the error for a store that was closed."""
+    return Unavailable(f"database {where} is closed: the server is stopping")
+
+
+def _known(error: sa.exc.DBAPIError, where: str) -> LazuliteError | None:
     if isinstance(error, sa.exc.IntegrityError):
         return Conflict(
             "the write contradicts what is stored: the thing exists already, or what it belongs to "

@@ -23,7 +23,6 @@ from lazulite.store.rows import (
 )
 from lazulite.store.tables import experiments, job_documents, jobs
 
-FINAL_WORDS = tuple(sorted(status.value for status in FINAL))
 CLIENT_FIELDS = frozenset(
     {"display_name", "description", "tags", "properties", "archived", "modified_at", "body"}
 )
@@ -38,9 +37,10 @@ _EXISTS = sa.select(jobs.c.id).where(jobs.c.id == sa.bindparam("job"))
 _UNFINISHED = sa.select(sa.func.count()).where(
     jobs.c.workspace == sa.bindparam("workspace"), jobs.c.lease_token.is_not(None)
 )
+_NOT_FINAL = [jobs.c.status != status.value for status in sorted(FINAL)]
 _CANCEL = (
     sa.update(jobs)
-    .where(jobs.c.id == sa.bindparam("job"), jobs.c.status.not_in(FINAL_WORDS))
+    .where(jobs.c.id == sa.bindparam("job"), *_NOT_FINAL)
     .values(cancel_requested=True)
 )
 _INSERT_DOCUMENTS = sa.insert(job_documents)

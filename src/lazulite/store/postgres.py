@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from lazulite.domain.errors import Unavailable
 from lazulite.ports.store import Tx
-from lazulite.store.failures import RETRY, sqlstate, translate
+from lazulite.store.failures import RETRY, closed, explained, sqlstate
 from lazulite.store.schema import bring_up_to_date
 from lazulite.store.transaction import SqlTx
 
@@ -45,27 +45,28 @@ class PostgresStore:
         self._submitters = ThreadPoolExecutor(SUBMITTERS, "lazulite-writer")
         self._closed = False
         try:
-            with engine.connect() as db:
+            with explained(self._where), engine.connect() as db:
                 bring_up_to_date(db, self._where)
-        except sa.exc.DBAPIError as error:
-            self.close()
-            raise translate(error, self._where) or error from error
         except BaseException:
             self.close()
             raise
 
     def read(self, work: Callable[[Tx], T]) -> T:
         """Run `work` on a consistent snapshot."""
+        if self._closed:
+            raise closed(self._where)
         return self._run(self._reads, work)
 
     def write(self, work: Callable[[Tx], T]) -> T:
         """Run `work` as if it were alone, in this thread; again when it lost a race."""
+        if self._closed:
+            raise closed(self._where)
         return self._run(self._writes, work)
 
     def submit(self, work: Callable[[Tx], T]) -> Future[T]:
         """Run `write` in a thread of ours."""
         if self._closed:
-            raise self._is_closed()
+            raise closed(self._where)
         return self._submitters.submit(self._run, self._writes, work)
 
     def close(self) -> None:
@@ -75,43 +76,46 @@ class PostgresStore:
         self._engine.dispose()
 
     def _run(self, engine: sa.Engine, work: Callable[[Tx], T]) -> T:
-        if self._closed and engine is self._reads:
-            raise self._is_closed()
+        """Run `work` until it neither loses a race nor meets a connection that was dead already."""
         give_up = time.monotonic() + PATIENCE
         pause, longest = PAUSE
-        stale = CONNECTIONS  # each connection of the pool may turn out to be dead once
-        while True:
-            attempt = _Attempt(engine)
-            try:
-                return attempt.run(work)
-            except sa.exc.DBAPIError as error:
-                lost = sqlstate(error) in RETRY and time.monotonic() < give_up
-                broken = error.connection_invalidated and not attempt.committing and stale > 0
-                if not (lost or broken):
-                    raise translate(error, self._where) or error from error
-                stale -= broken
-            except sa.exc.TimeoutError as error:  # of the pool
-                raise Unavailable(
-                    f"database {self._where}: all {CONNECTIONS} connections are in use: try again"
-                ) from error
-            time.sleep(pause * random.random())  # noqa: S311 - only spreads the tries
-            pause = min(pause * 2, longest)
-
-    def _is_closed(self) -> Unavailable:
-        return Unavailable(f"database {self._where} is closed: the server is stopping")
+        with explained(self._where):
+            while True:
+                attempt = _Attempt(engine)
+                try:
+                    return attempt.run(work)
+                except sa.exc.DBAPIError as error:
+                    if time.monotonic() > give_up or not attempt.may_repeat(error):
+                        raise
+                except sa.exc.TimeoutError as error:  # of the pool
+                    raise Unavailable(
+                        f"database {self._where}: all {CONNECTIONS} connections are in use: "
+                        "try again"
+                    ) from error
+                time.sleep(pause * random.random())  # noqa: S311 - only spreads the tries
+                pause = min(pause * 2, longest)
 
 
 class _Attempt:
-    """One transaction. When it breaks while `committing`, whether it was written is unknown."""
+    """One transaction."""
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
-        self.committing = False
+        self._connected = False
+        self._committing = False
 
     def run(self, work: Callable[[Tx], T]) -> T:
         """Run `work` and commit."""
         with self._engine.connect() as db, db.begin() as transaction:
+            self._connected = True
             result = work(SqlTx(db))
-            self.committing = True
+            self._committing = True
             transaction.commit()
             return result
+
+    def may_repeat(self, error: sa.exc.DBAPIError) -> bool:
+        """Tell whether nothing was written, and another try may fare better."""
+        if sqlstate(error) in RETRY:
+            return True
+        broke = self._connected and error.connection_invalidated  # PostgreSQL restarted, say
+        return broke and not self._committing  # else it may be written: only the caller can know

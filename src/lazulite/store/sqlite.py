@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread, get_ident
 from typing import Any, Generic, TypeVar
 
 import sqlalchemy as sa
 
-from lazulite.domain.errors import LazuliteError, Unavailable
+from lazulite.domain.errors import LazuliteError
 from lazulite.ports.store import Tx
-from lazulite.store.failures import translate
+from lazulite.store.failures import closed, explained
 from lazulite.store.schema import bring_up_to_date
 from lazulite.store.transaction import SqlTx
 
@@ -58,10 +57,9 @@ class SqliteStore:
         sa.event.listen(self._engine, "connect", _set_up)
         sa.event.listen(self._engine, "begin", _begin)
         self._readers: list[tuple[sa.Connection, SqlTx]] = []  # those not in use
-        self._open: list[sa.Connection] = []
         self._lock = Lock()
         self._closed = False
-        with self._explained():
+        with explained(self._where):
             self._writer = self._connect(immediate=True)
             bring_up_to_date(self._writer, self._where)
         self._queue: SimpleQueue[_Work[Any] | None] = SimpleQueue()
@@ -70,12 +68,10 @@ class SqliteStore:
 
     def read(self, work: Callable[[Tx], T]) -> T:
         """Run `work` on a consistent snapshot, beside every writer."""
-        with self._explained():
-            try:
-                reader = self._readers.pop()
-            except IndexError:
-                db = self._connect(immediate=False)
-                reader = db, SqlTx(db)
+        if self._closed:
+            raise closed(self._where)
+        with explained(self._where):
+            reader = self._reader()
             try:
                 with reader[0].begin():
                     return work(reader[1])
@@ -93,7 +89,7 @@ class SqliteStore:
         item = _Work(work)
         with self._lock:  # so that nothing is queued behind the end
             if self._closed:
-                raise self._is_closed()
+                raise closed(self._where)
             self._queue.put(item)
         return item.future
 
@@ -114,6 +110,13 @@ class SqliteStore:
 
     def _connect(self, *, immediate: bool) -> sa.Connection:
         return self._engine.connect().execution_options(lazulite_immediate=immediate)
+
+    def _reader(self) -> tuple[sa.Connection, SqlTx]:
+        try:
+            return self._readers.pop()
+        except IndexError:
+            db = self._connect(immediate=False)
+            return db, SqlTx(db)
 
     def _put_back(self, reader: tuple[sa.Connection, SqlTx]) -> None:
         with self._lock:
@@ -149,7 +152,7 @@ class SqliteStore:
 
     def _run_alone(self, tx: SqlTx, work: _Work[Any]) -> None:
         try:
-            with self._explained(), self._writer.begin():
+            with explained(self._where), self._writer.begin():
                 result = work.run(tx)
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is the caller's
             work.future.set_exception(error)
@@ -159,23 +162,30 @@ class SqliteStore:
     def _run_group(self, tx: SqlTx, group: Sequence[_Work[Any]]) -> None:
         """Run works in one transaction, each in a savepoint; if it breaks, each in its own."""
         try:
-            with self._writer.begin():
+            with explained(self._where):
+                transaction = self._writer.begin()
+        except LazuliteError as error:  # another process holds the lock: none of them can run
+            for work in group:
+                work.future.set_exception(error)
+            return
+        try:
+            with transaction:
                 outcomes = [self._run_within(tx, work) for work in group]
         except (_Lost, sa.exc.DBAPIError):  # nothing of it was written
             for work in group:
                 self._run_alone(tx, work)
             return
-        for work, (result, error) in zip(group, outcomes, strict=True):
-            if error is None:
+        for work, (result, failure) in zip(group, outcomes, strict=True):
+            if failure is None:
                 work.future.set_result(result)
             else:
-                work.future.set_exception(error)
+                work.future.set_exception(failure)
 
     def _run_within(self, tx: SqlTx, work: _Work[Any]) -> tuple[Any, BaseException | None]:
         db = self._writer
         db.exec_driver_sql("SAVEPOINT work")
         try:
-            with self._explained():
+            with explained(self._where):
                 result = work.run(tx)
         except BaseException as error:
             if not _in_transaction(db):
@@ -185,21 +195,6 @@ class SqliteStore:
             return None, error
         db.exec_driver_sql("RELEASE work")
         return result, None
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except sa.exc.DBAPIError as error:
-            known = translate(error, self._where)
-            if known is None:
-                raise
-            raise known from error
-        except sa.exc.ResourceClosedError:
-            raise self._is_closed() from None
-
-    def _is_closed(self) -> LazuliteError:
-        return Unavailable(f"database {self._where} is closed: the server is stopping")
 
 
 def _set_up(connection: sqlite3.Connection, _record: object) -> None:

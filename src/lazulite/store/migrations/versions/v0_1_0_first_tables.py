@@ -209,7 +209,7 @@ def _jobs() -> None:
         sa.Column("lease_token", TEXT, nullable=True),
         sa.CheckConstraint(
             "lease_token IS NULL OR status NOT IN ('Completed', 'Failed', 'Canceled')",
-            name="ck_jobs_final_holds_no_lease",
+            name=op.f("ck_jobs_final_holds_no_lease"),
         ),
         sa.ForeignKeyConstraint(
             ["experiment"], ["experiments.id"], name="fk_jobs_experiment", ondelete="CASCADE"
