@@ -5,16 +5,17 @@ Every figure stands beside bare `subprocess` of the same script, in turns, in on
 
 from __future__ import annotations
 
-import contextlib
 import os
+import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from lazulite.compute.local import LocalCompute
@@ -45,59 +46,75 @@ class Bench:
             )
 
     def local(self, number: int) -> None:
-        ended = threading.Event()
+        launch = self.prepare(number, " ".join(COMMAND))
+        self.compute.launch(launch)
+        self.wait(launch)
+
+    def prepare(self, number: int, command: str) -> Launch:
         run = self.folder / f"run-{time.monotonic_ns()}-{number}"
-        launch = Launch(
+        return Launch(
             key=run.name,
             attempt=1,
             fence="1",
-            command=" ".join(COMMAND),
+            command=command,
             cwd=self.folder,
             env=self.env,
             log=run / "std_log.txt",
             records=run,
         )
-        self.compute.launch(launch)
+
+    def wait(self, launch: Launch) -> None:
+        ended = threading.Event()
         self.compute.watch(launch, ended.set)
         if not ended.wait(30):
-            raise TimeoutError(run.name)
+            raise TimeoutError(launch.key)
 
 
-@contextlib.contextmanager
-def _cpu(into: list[float]) -> Iterator[None]:
-    before = sum(os.times()[:4])
-    yield
-    into.append(sum(os.times()[:4]) - before)
+def _cpu() -> float:
+    """Seconds of this process and of those it has reaped."""
+    usages = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
-def _alternate(bench: Bench) -> dict[str, tuple[list[float], float]]:
-    """Run both in blocks of ten, so that what else the machine does falls on both alike."""
-    wall: dict[str, list[float]] = {"bare": [], "local": []}
-    cpu: dict[str, list[float]] = {"bare": [], "local": []}
-    for _ in range(ROUNDS // 10):
-        for name, step in (("bare", bench.bare), ("local", bench.local)):
-            with _cpu(cpu[name]):
-                for number in range(10):
-                    start = time.perf_counter()
-                    step(number)
-                    wall[name].append(time.perf_counter() - start)
-    return {name: (wall[name], sum(cpu[name]) / len(wall[name])) for name in wall}
+def _measure(act: Callable[[], object]) -> tuple[float, float]:
+    start, cpu = time.perf_counter(), _cpu()
+    act()
+    return time.perf_counter() - start, _cpu() - cpu
+
+
+def _one_by_one(bench: Bench) -> dict[str, list[tuple[float, float]]]:
+    """Run one step each way in turns, so that what else the machine does falls on both alike."""
+    spent: dict[str, list[tuple[float, float]]] = {"bare": [], "local": []}
+    for number in range(ROUNDS):
+        spent["bare"].append(_measure(partial(bench.bare, number)))
+        spent["local"].append(_measure(partial(bench.local, number)))
+    return spent
 
 
 def _fan_out(bench: Bench) -> dict[str, tuple[float, float]]:
-    """Run all steps over the slots, both ways in turns: seconds and CPU seconds of each."""
-    spent: dict[str, list[tuple[float, float]]] = {"bare": [], "local": []}
+    """Run all steps over the slots, each way in turns: seconds and CPU seconds of each."""
+    total = {"bare": (0.0, 0.0), "local": (0.0, 0.0)}
+    numbers = range(FAN_OUT // TURNS)
     with ThreadPoolExecutor(SLOTS) as pool:
         for _ in range(TURNS):
             for name, step in (("bare", bench.bare), ("local", bench.local)):
-                cpu: list[float] = []
-                start = time.perf_counter()
-                with _cpu(cpu):
-                    list(pool.map(step, range(FAN_OUT // TURNS)))
-                spent[name].append((time.perf_counter() - start, cpu[0]))
-    return {
-        name: (sum(w for w, _ in each), sum(c for _, c in each)) for name, each in spent.items()
-    }
+                wall, cpu = _measure(lambda step=step: list(pool.map(step, numbers)))
+                total[name] = (total[name][0] + wall, total[name][1] + cpu)
+    return total
+
+
+def _idle(bench: Bench) -> float:
+    """CPU per second of this process while jobs run."""
+    launches = [bench.prepare(number, "exec sleep 60") for number in range(SLOTS)]
+    for launch in launches:
+        bench.compute.launch(launch)
+    cpu = time.process_time()
+    time.sleep(2)
+    used = (time.process_time() - cpu) / 2
+    for launch in launches:
+        bench.compute.stop(launch, grace=5)
+        bench.wait(launch)
+    return used
 
 
 def main() -> None:
@@ -107,17 +124,19 @@ def main() -> None:
         for number in range(5):
             bench.bare(number)
             bench.local(number)
-        print(f"{'one step':34} {'p50 ms':>8} {'p95 ms':>8} {'CPU ms':>8}")
-        single = _alternate(bench)
-        for name, (wall, cpu) in single.items():
+        print(f"{'one step':36} {'p50 ms':>8} {'p95 ms':>8} {'CPU p50':>8}")
+        medians = {}
+        for name, spent in _one_by_one(bench).items():
+            wall, cpu = ([each[k] for each in spent] for k in (0, 1))
+            medians[name] = (statistics.median(wall), statistics.median(cpu))
             p95 = statistics.quantiles(wall, n=20)[-1]
-            print(f"{name:34} {_ms(statistics.median(wall))} {_ms(p95)} {_ms(cpu)}")
-        (bare, bare_cpu), (local, local_cpu) = single["bare"], single["local"]
-        extra, extra_cpu = statistics.median(local) - statistics.median(bare), local_cpu - bare_cpu
-        print(f"{'local - bare (goal 4.0, CPU 2.5)':34} {_ms(extra)} {'':8} {_ms(extra_cpu)}")
-        print(f"\n{f'{FAN_OUT} steps over {SLOTS} slots':34} {'s':>8} {'ms/step':>8} {'CPU s':>8}")
-        for name, (seconds, cpu) in _fan_out(bench).items():
-            print(f"{name:34} {seconds:8.2f} {_ms(seconds / FAN_OUT)} {cpu:8.2f}")
+            print(f"{name:36} {_ms(medians[name][0])} {_ms(p95)} {_ms(medians[name][1])}")
+        extra, extra_cpu = (medians["local"][k] - medians["bare"][k] for k in (0, 1))
+        print(f"{'local - bare (goal <= 4.0, CPU 2.5)':36} {_ms(extra)} {'':8} {_ms(extra_cpu)}")
+        print(f"\n{f'{FAN_OUT} steps over {SLOTS} slots':36} {'s':>8} {'ms/step':>8} {'CPU s':>8}")
+        for name, (seconds, cpu_seconds) in _fan_out(bench).items():
+            print(f"{name:36} {seconds:8.2f} {_ms(seconds / FAN_OUT)} {cpu_seconds:8.2f}")
+        print(f"\n{f'watching {SLOTS} jobs: CPU s per s':36} {_idle(bench):8.5f}")
         bench.compute.close()
 
 

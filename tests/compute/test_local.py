@@ -89,7 +89,7 @@ class TestRecords(ComputeCase):
         launch = self.prepare(tmp_path, "true")
         launch.records.mkdir(parents=True)
         record_path(launch).symlink_to("/dev/full")
-        with pytest.raises(Unavailable, match=r"No space left.*; free space on its disk"):
+        with pytest.raises(Unavailable, match=r"No space left.*records\); free space on its disk"):
             self.make().launch(launch)
         assert said(launch) == ""
 

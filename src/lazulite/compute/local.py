@@ -33,6 +33,7 @@ from lazulite.ports.compute import Alive, Capacity, Ended, Launch, Lost, Sight, 
 
 SHIM = str(Path(__file__).with_name("shim.sh"))
 STARTING = 1.0  # seconds that a locked record may stay unclaimed: the shim needs about one ms
+BEGUN = 0.05  # seconds after its launch by which an attempt has begun its command
 RETRY = 0.001  # seconds between two looks at such a record
 
 # Means the same to every shell, and to none: `python train.py --data=/a/b --epochs 3`.
@@ -49,6 +50,7 @@ _MENDS = {
     errno.EMFILE: "raise the limit of open files (ulimit -n)",
     errno.ENFILE: "wait until other processes end",
 }
+_LIMITS = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)  # of no file
 
 
 class LocalCompute:
@@ -113,6 +115,8 @@ class LocalCompute:
             return
         if not sight.pid:
             raise Unavailable(f"job {launch.key}: it is still starting; stop it again in a moment")
+        # a TERM that comes just when the shim forks would not reach the command
+        time.sleep(max(0.0, min(BEGUN, sight.started + BEGUN - time.time())))
         self._watcher.stop(launch, sight.pid, grace=grace)
 
     def capacity(self) -> Capacity:
@@ -149,10 +153,11 @@ class LocalCompute:
         log = _open_log(launch.log)
         try:
             write_header(record, header)
+            self._watcher.attend(launch)  # first: what cannot be watched must not run
             pid = _spawn(launch, record, log)
+            self._watcher.attend(launch, child=pid)
         finally:
             os.close(log)
-        self._watcher.attend(launch, child=pid)
         return Alive(pid=pid, started=now)
 
 
@@ -235,5 +240,5 @@ def _explain(launch: Launch, error: OSError) -> LazuliteError:
             f"job {launch.key}: its working directory {launch.cwd} does not exist", path="cwd"
         )
     mend = _MENDS.get(error.errno or 0, "mend that and submit it again")
-    what = f" ({error.filename})" if error.filename else ""
-    return Unavailable(f"job {launch.key}: it cannot be started: {error.strerror}{what}; {mend}")
+    where = "" if error.errno in _LIMITS else f" ({error.filename or launch.records})"
+    return Unavailable(f"job {launch.key}: it cannot be started: {error.strerror}{where}; {mend}")

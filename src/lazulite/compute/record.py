@@ -45,9 +45,9 @@ class Record:
 def boot_token() -> str:
     """Name this boot and pid namespace: a pid means the same process only within one."""
     try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
         return f"{boot}/{Path('/proc/self/ns/pid').readlink()}"
-    except OSError:  # macOS
+    except FileNotFoundError:  # macOS
         import psutil
 
         return f"{psutil.boot_time():.0f}"

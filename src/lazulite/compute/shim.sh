@@ -10,8 +10,9 @@
     trap 'set -- sh -c "exit 130"' INT
     trap 'set -- sh -c "exit 129"' HUP
     echo "claim $$" >&0 || exit 70
+    # On EXIT, so that it is said too when the shell gives up, for want of a process to fork. Then
+    # kill what the command left behind in its group, and this shell.
+    trap 'echo "exit $?" >&0; kill -s KILL -- "-$$"' EXIT
     "$@" </dev/null # in the foreground: in the background the shell would make it ignore INT
-    echo "exit $?" >&0
-    kill -s KILL -- "-$$" # what the command left behind in its group, and this shell
     exit
 }
