@@ -193,12 +193,11 @@ class Core:
             live.change({"outputs": outputs})
             if live.job.id in turn.changes:
                 turn.changes[live.job.id]["outputs"] = outputs
-        if turn.changes:
-            tx.executions.advance(self.token, list(turn.changes.items()))
-        if not turn.spawned:
-            return []
         rows = [(live.job, definition) for live, definition in turn.spawned]
-        return tx.executions.spawn(self.token, rows)
+        stored = tx.executions.spawn(self.token, rows) if rows else []
+        if turn.changes:  # after the children: a parent that ends here drops its lease
+            tx.executions.advance(self.token, list(turn.changes.items()))
+        return stored
 
     def _add_asset(self, tx: Tx, job: Job, spec: OutputSpec, value: OutputValue) -> str:
         name = spec.name or ""
