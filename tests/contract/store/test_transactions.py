@@ -8,11 +8,11 @@ from threading import Event
 from typing import Any
 
 import pytest
+from tests.records import a_compute, a_job, a_workspace
 
 from lazulite.domain.errors import Conflict, InvalidInput, NotFound, Unavailable
 from lazulite.ports.store import JobFilter, Page, Store, Tx
 from lazulite.store.database import open_store
-from tests.records import a_compute, a_job, a_workspace
 
 SOON = 20  # seconds; nobody waits that long when all is well
 
