@@ -85,6 +85,9 @@ def _variables(found: object) -> dict[str, str]:
         return {}
     if not isinstance(found, dict):
         raise InvalidInput("variables is not a mapping", path=f"{WHERE}.variables")
+    for name, value in found.items():
+        if isinstance(value, list | dict):
+            raise InvalidInput(f"{name} is not a text", path=f"{WHERE}.variables.{name}")
     return {str(name): str(value) for name, value in found.items()}
 
 
@@ -98,11 +101,16 @@ def _add_entry(result: CondaFile, entry: object, path: str) -> None:
         for number, line in enumerate(lines):
             if not isinstance(line, str):
                 raise InvalidInput(
-                    f"{line!r} is not a requirement: put it in quotes", path=f"{path}.pip.{number}"
+                    f"{_show(line)} is not a requirement: put it in quotes", path=f"{path}.pip.{number}"
                 )
             result.pip.add(line, f"{path}.pip.{number}")
     else:
-        raise InvalidInput(f"{entry!r:.200} is neither a package nor a pip list", path=path)
+        raise InvalidInput(f"{_show(entry)} is neither a package nor a pip list", path=path)
+
+
+def _show(value: object) -> str:
+    """Spell a value in short; what holds others is not spelled out, YAML can nest it without end."""
+    return f"a {type(value).__name__}" if isinstance(value, list | dict) else repr(value)[:200]
 
 
 def _add_package(result: CondaFile, text: str, path: str) -> None:

@@ -196,7 +196,7 @@ class _Build:
         requirements.write_text(text, "utf-8")
         interpreter = str(root / "bin" / "python")
         arguments = ["pip", "install", "--python", interpreter, "--compile-bytecode"]
-        arguments += [*self.recipe.flags, "--requirements", str(requirements)]
+        arguments += [*self.recipe.flags, "-r", str(requirements)]
         if self._uv_aloud(arguments) != 0:
             raise self._failed(version)
         frozen: list[str] = []
