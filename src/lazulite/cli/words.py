@@ -34,7 +34,9 @@ def moment(text: str | None) -> datetime | None:
 
 
 def span(seconds: float) -> str:
-    """Return a duration: 0.3 s, 12.4 s, 3 m 05 s, 2 h 07 m."""
+    """Return a duration: 35 ms, 12.4 s, 3 m 05 s, 2 h 07 m."""
+    if seconds < 0.9995:
+        return f"{seconds * 1000:.0f} ms"
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)

@@ -153,7 +153,8 @@ def read_ignore(folder: Path) -> Ignore:
         if file.is_file():
             from pathspec import GitIgnoreSpec
 
-            return GitIgnoreSpec.from_lines(file.read_text().splitlines()).match_file
+            lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+            return GitIgnoreSpec.from_lines(lines).match_file
     return lambda _: False
 
 
