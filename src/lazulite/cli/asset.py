@@ -96,7 +96,7 @@ def add_create(group: click.Group, noun: str, kind: str, options: Options) -> No
     @click.option("-n", "--name", help="Name.")
     @click.option("-v", "--version", help="Version; the next free one if none is given.")
     @click.option("--registry-name", help="Registry instead of the workspace.")
-    @click.option("--no-wait", is_flag=True, hidden=True)
+    @click.option("--no-wait", is_flag=True, hidden=True, help="Of no effect.")
     @set_option
     @common
     @functools.wraps(create)
@@ -154,7 +154,7 @@ def _show(noun: str, kind: str) -> click.Command:
 def _list(noun: str, kind: str) -> click.Command:
     @click.command("list", help=f"List names, or the versions of one {noun}.")
     @click.option("-n", "--name", type=Name(kind), help="List the versions of this one.")
-    @click.option("-r", "--max-results", type=click.IntRange(1))
+    @click.option("-r", "--max-results", type=click.IntRange(1), help="At most so many.")
     @click.option("--include-archived", is_flag=True, help="Archived ones too.")
     @click.option("--archived-only", is_flag=True, help="Only archived ones.")
     @click.option("--registry-name", help="Registry instead of the workspace.")
@@ -241,8 +241,8 @@ def _update(noun: str, kind: str) -> click.Command:
 def _share(noun: str, kind: str) -> click.Command:
     @click.command("share", help="Not supported: there are no registries.", hidden=True)
     @_named(kind)
-    @click.option("--share-with-name")
-    @click.option("--share-with-version")
+    @click.option("--share-with-name", help="Of no effect.")
+    @click.option("--share-with-version", help="Of no effect.")
     @common
     def share(call: Call, asset: Any, **_: Any) -> None:
         del call

@@ -77,7 +77,7 @@ def common(function: F) -> F:
     @click.option("-o", "--output", "form", type=click.Choice(FORMATS), help="Output format.")
     @click.option("--query", metavar="JMESPATH", help="Print only this part of the result.")
     @click.option("--only-show-errors", is_flag=True, help="No progress on stderr.")
-    @click.option("--verbose", is_flag=True, hidden=True)
+    @click.option("--verbose", is_flag=True, hidden=True, help="Of no effect.")
     @click.option("--debug", is_flag=True, help="Show tracebacks.")
     @functools.wraps(function)
     def wrapped(**given: Any) -> Any:

@@ -21,6 +21,7 @@ _COLUMNS = (
     Column("State", lambda one: one.get("state") or one.get("provisioning_state")),
 )
 _TYPES = ("AmlCompute", "ComputeInstance", "VirtualMachine", "Kubernetes", "SynapseSpark")
+_KIND = click.Choice(_TYPES, case_sensitive=False)
 _NAME = click.option("-n", "--name", required=True, type=Name("computes"), help="Name.")
 
 
@@ -32,16 +33,16 @@ def command() -> None:
 @command.command()
 @file_option
 @click.option("-n", "--name", help="Name.")
-@click.option("-t", "--type", "kind", type=click.Choice(_TYPES, case_sensitive=False))
+@click.option("-t", "--type", "kind", type=_KIND, help="Kind of compute.")
 @click.option("--size", help="VM size; kept, of no effect.")
-@click.option("--min-instances", type=int)
+@click.option("--min-instances", type=int, help="Kept, of no effect.")
 @click.option("--max-instances", type=int, help="Jobs at once.")
 @click.option("--idle-time-before-scale-down", type=int, help="Seconds.")
-@click.option("--location")
-@click.option("--description")
-@click.option("--identity-type", hidden=True)
-@click.option("--tier", hidden=True)
-@click.option("--no-wait", is_flag=True, hidden=True)
+@click.option("--location", help="Kept, of no effect.")
+@click.option("--description", help="What it is.")
+@click.option("--identity-type", hidden=True, help="Of no effect.")
+@click.option("--tier", hidden=True, help="Of no effect.")
+@click.option("--no-wait", is_flag=True, hidden=True, help="Of no effect.")
 @set_option
 @common
 def create(
@@ -74,8 +75,8 @@ def show(call: Call, name: str) -> None:
 
 
 @command.command("list")
-@click.option("-t", "--type", "kind", type=click.Choice(_TYPES, case_sensitive=False))
-@click.option("-r", "--max-results", type=click.IntRange(1))
+@click.option("-t", "--type", "kind", type=_KIND, help="Kind of compute.")
+@click.option("-r", "--max-results", type=click.IntRange(1), help="At most so many.")
 @common
 def list_(call: Call, kind: str | None, max_results: int | None) -> None:
     """List computes."""
@@ -90,7 +91,7 @@ def list_(call: Call, kind: str | None, max_results: int | None) -> None:
 @command.command()
 @_NAME
 @yes_option
-@click.option("--no-wait", is_flag=True, hidden=True)
+@click.option("--no-wait", is_flag=True, hidden=True, help="Of no effect.")
 @common
 def delete(call: Call, name: str, *, yes: bool, no_wait: bool) -> None:
     """Delete a compute."""
@@ -106,10 +107,10 @@ command.add_command(delete, "detach")
 
 @command.command()
 @_NAME
-@click.option("--min-instances", type=int)
+@click.option("--min-instances", type=int, help="Kept, of no effect.")
 @click.option("--max-instances", type=int, help="Jobs at once.")
 @click.option("--idle-time-before-scale-down", type=int, help="Seconds.")
-@click.option("--no-wait", is_flag=True, hidden=True)
+@click.option("--no-wait", is_flag=True, hidden=True, help="Of no effect.")
 @set_option
 @common
 def update(call: Call, name: str, assignments: tuple[str, ...], **given: Any) -> None:
@@ -140,7 +141,7 @@ def update(call: Call, name: str, assignments: tuple[str, ...], **given: Any) ->
 def _act(verb: str, text: str) -> None:
     @command.command(verb, help=text)
     @_NAME
-    @click.option("--no-wait", is_flag=True, hidden=True)
+    @click.option("--no-wait", is_flag=True, hidden=True, help="Of no effect.")
     @common
     def act(call: Call, name: str, *, no_wait: bool) -> None:
         del no_wait
@@ -153,8 +154,8 @@ _act("restart", "Restart a compute instance.")
 
 
 @command.command("list-sizes")
-@click.option("-t", "--type", hidden=True)
-@click.option("-l", "--location", default="local", hidden=True)
+@click.option("-t", "--type", hidden=True, help="Of no effect.")
+@click.option("-l", "--location", default="local", hidden=True, help="Location.")
 @common
 def list_sizes(call: Call, location: str, **_: Any) -> None:
     """List VM sizes: this machine."""

@@ -54,7 +54,7 @@ def show(call: Call, name: str) -> None:
 
 
 @command.command("list")
-@click.option("-r", "--max-results", type=click.IntRange(1))
+@click.option("-r", "--max-results", type=click.IntRange(1), help="At most so many.")
 @common
 def list_(call: Call, max_results: int | None) -> None:
     """List datastores."""

@@ -33,7 +33,13 @@ def show(call: Call, name: str, *, web: bool) -> None:
 
 @click.command("list")
 @click.option("-p", "--parent-job-name", type=Name("jobs"), help="List the steps of this pipeline.")
-@click.option("-r", "--max-results", type=click.IntRange(1), default=50, show_default=True)
+@click.option(
+    "-r",
+    "--max-results",
+    type=click.IntRange(1),
+    default=50,
+    help="At most so many; 50 by default.",
+)
 @click.option("--all-results", is_flag=True, help="No limit.")
 @click.option("--include-archived", is_flag=True, help="Archived jobs too.")
 @click.option("--archived-only", is_flag=True, help="Only archived jobs.")

@@ -18,9 +18,9 @@ from lazulite.cli.job_columns import JOB_COLUMNS
 @click.option("-s", "--stream", is_flag=True, help="Follow the job until it ends.")
 @click.option("--logs", is_flag=True, help="With --stream: the logs of all steps, live.")
 @click.option("--web", is_flag=True, help="Open the job's page in a browser.")
-@click.option("--no-wait", is_flag=True, hidden=True)
-@click.option("--save-as", "-a", hidden=True)
-@click.option("--skip-validation", is_flag=True, hidden=True)
+@click.option("--no-wait", is_flag=True, hidden=True, help="Of no effect.")
+@click.option("--save-as", "-a", hidden=True, help="Of no effect.")
+@click.option("--skip-validation", is_flag=True, hidden=True, help="Of no effect.")
 @set_option
 @common
 def create(call: Call, file: Path | None, name: str | None, **given: Any) -> None:

@@ -20,7 +20,7 @@ def _options(function: Any) -> Any:
     for option in (
         click.option("--description", help="What it is."),
         click.option("-p", "--path", help="Local path, or azureml://jobs/NAME/outputs/... ."),
-        click.option("-t", "--type", type=click.Choice(_TYPES)),
+        click.option("-t", "--type", type=click.Choice(_TYPES), help="custom_model by default."),
     ):
         function = option(function)
     return function

@@ -43,10 +43,10 @@ def _show(call: Call, resource: dict[str, Any]) -> None:
 @command.command()
 @file_option
 @click.option("-n", "--name", help="Name.")
-@click.option("-l", "--location")
-@click.option("--display-name")
-@click.option("--description")
-@click.option("--no-wait", is_flag=True, hidden=True)
+@click.option("-l", "--location", help="Kept, of no effect.")
+@click.option("--display-name", help="What people call it.")
+@click.option("--description", help="What it is for.")
+@click.option("--no-wait", is_flag=True, hidden=True, help="Of no effect.")
 @set_option
 @common
 def create(call: Call, file: Path | None, assignments: tuple[str, ...], **given: Any) -> None:
@@ -68,7 +68,7 @@ def show(call: Call, name: str | None) -> None:
 
 
 @command.command("list")
-@click.option("-r", "--max-results", type=click.IntRange(1))
+@click.option("-r", "--max-results", type=click.IntRange(1), help="At most so many.")
 @common
 def list_(call: Call, max_results: int | None) -> None:
     """List workspaces: of the resource group of -g, else all."""
@@ -81,8 +81,8 @@ def list_(call: Call, max_results: int | None) -> None:
 
 @command.command()
 @_NAME
-@click.option("--display-name")
-@click.option("--description")
+@click.option("--display-name", help="What people call it.")
+@click.option("--description", help="What it is for.")
 @set_option
 @common
 def update(call: Call, name: str | None, assignments: tuple[str, ...], **given: Any) -> None:
@@ -103,9 +103,9 @@ def update(call: Call, name: str | None, assignments: tuple[str, ...], **given: 
 @command.command()
 @_NAME
 @yes_option
-@click.option("--all-resources", is_flag=True, hidden=True)
-@click.option("-p", "--permanently-delete", is_flag=True, hidden=True)
-@click.option("--no-wait", is_flag=True, hidden=True)
+@click.option("--all-resources", is_flag=True, hidden=True, help="Of no effect.")
+@click.option("-p", "--permanently-delete", is_flag=True, hidden=True, help="Of no effect.")
+@click.option("--no-wait", is_flag=True, hidden=True, help="Of no effect.")
 @common
 def delete(call: Call, name: str | None, *, yes: bool, **_: Any) -> None:
     """Delete a workspace with everything in it."""

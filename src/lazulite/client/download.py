@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +29,7 @@ class Part:
 
 
 def parts_of(
-    job: dict[str, Any], target: Path, *, output: str | None = None, everything: bool = False
+    job: Mapping[str, Any], target: Path, *, output: str | None = None, everything: bool = False
 ) -> list[Part]:
     """Return what to bring of a job, laid out as Azure ML does.
 

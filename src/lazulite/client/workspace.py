@@ -139,7 +139,8 @@ class Job:
     ) -> Path:
         """Bring logs and artifacts, with `everything` also outputs, or one output; return where."""
         target = Path(path)
-        parts = parts_of(self.refresh()._resource, target, output=output, everything=everything)
+        self.refresh()
+        parts = parts_of(self._resource, target, output=output, everything=everything)
         bring(self._session, parts, lambda _: None)
         return parts[0].target if len(parts) == 1 else target
 
