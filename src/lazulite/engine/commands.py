@@ -16,7 +16,7 @@ from lazulite.engine.launcher import BUILD_LOG, Launcher
 from lazulite.engine.live import LiveCommand, LiveJob
 from lazulite.engine.outcome import Outcome, collect
 from lazulite.engine.slots import Slots, Target
-from lazulite.ports.compute import Alive, ComputeBackend, Launch, Sight, Unclaimed
+from lazulite.ports.compute import Alive, ComputeBackend, Launch, Lost, Sight, Unclaimed
 
 LIMIT_AGE = 2.0  # seconds that a compute's slot limit is remembered
 DEFAULT_COMPUTE = "local"
@@ -146,7 +146,7 @@ class Commands:
 
         core.after(partial(self._backend.watch, launch, on_exit), live)
 
-    def _exited(self, live: LiveCommand, launch: Launch) -> None:
+    def _exited(self, live: LiveCommand, launch: Launch, seen: Sight | None = None) -> None:
         if live.launch is not launch:
             return
         if live.job.outputs and not live.canceled:
@@ -155,7 +155,8 @@ class Commands:
         job, work = live.job, live.work
 
         def blocking() -> Outcome:
-            return collect(self._launcher, job, work, launch, self._backend.look(launch))
+            sight = seen or self._backend.look(launch)
+            return collect(self._launcher, job, work, launch, sight)
 
         self._core.work(live, blocking, lambda outcome: self._collected(live, outcome))
 
@@ -257,6 +258,9 @@ class Commands:
         self._core.work(live, lambda: look(launch), lambda sight: self._seen(live, launch, sight))
 
     def _seen(self, live: LiveCommand, launch: Launch, sight: Sight) -> None:
+        if isinstance(sight, Unclaimed) and live.job.timeline.running:
+            # it ran, and its record is gone (power cut): never run it twice
+            sight = Lost(reason="the machine stopped before the record of its process was kept")
         if isinstance(sight, Unclaimed):
             if live.canceled:
                 self.finish(live, JobStatus.CANCELED)
@@ -268,7 +272,7 @@ class Commands:
             return
         live.launch = launch
         if not isinstance(sight, Alive):
-            self._exited(live, launch)
+            self._exited(live, launch, sight)
             return
         if live.canceled:
             self._stop(live)

@@ -9,8 +9,8 @@ import msgspec
 
 from lazulite.domain.access import Principal
 from lazulite.domain.errors import Conflict, InvalidInput, NotFound
-from lazulite.domain.ids import MAX_NAME
-from lazulite.domain.job import CommandDef, Job, Timeline
+from lazulite.domain.ids import MAX_NAME, StoragePath, parse_storage
+from lazulite.domain.job import CommandDef, DataInput, Job, Timeline
 from lazulite.domain.pipeline import PipelineDef
 from lazulite.domain.workspace import Workspace
 from lazulite.formats.azure.job import Submission, body_of, decode_job
@@ -76,6 +76,7 @@ def submit(
     asked = services.store.read(
         lambda tx: decode_job(properties, References(tx, workspace, services.environments))
     )
+    _check_data(services, workspace, asked)
     compute = asked.compute or _default_compute(asked.work)
     job = _new_job(services, workspace, name, properties, asked, principal)
     job = msgspec.structs.replace(job, compute=compute)
@@ -83,6 +84,20 @@ def submit(
     stored = services.store.write(lambda tx: tx.jobs.add(job, definition))
     services.wake(stored.id)
     return stored
+
+
+def _check_data(services: Services, workspace: Workspace, asked: Submission) -> None:
+    """Refuse a job whose data is not there."""
+    for name, value in asked.inputs.items():
+        storage = parse_storage(value.uri) if isinstance(value, DataInput) else None
+        if not isinstance(storage, StoragePath):
+            continue
+        path = services.files.locate(workspace.id, storage.datastore, storage.path)
+        if not path.exists():
+            raise NotFound(
+                f"inputs.{name}: nothing is at {storage}; upload the data, or name another place",
+                path=f"inputs.{name}",
+            )
 
 
 def _default_compute(work: Work) -> str | None:

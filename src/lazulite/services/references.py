@@ -13,13 +13,15 @@ from lazulite.domain.errors import InvalidInput, LazuliteError, NotFound, Unsupp
 from lazulite.domain.ids import (
     AssetRef,
     JobOutputRef,
+    StoragePath,
     last_segment,
     parse_asset,
     parse_storage,
     split_arm,
 )
 from lazulite.domain.job import DataInput
-from lazulite.domain.workspace import Workspace
+from lazulite.domain.workspace import BLOB_STORE, Datastore, Workspace
+from lazulite.formats.azure.datastore import is_local
 from lazulite.ports.environments import Environments, EnvironmentSpec
 from lazulite.ports.store import Page, Tx
 
@@ -172,16 +174,46 @@ class References:
         base = job.outputs[ref.output].uri
         return f"{base.rstrip('/')}/{ref.path}" if ref.path else base
 
+    def place(self, uri: str, path: str) -> None:
+        """Check where an output is to go; `${{...}}` in the path stands for itself.
+
+        Raises:
+            InvalidInput: it is not a path on a datastore, or leaves it.
+            NotFound: there is no such datastore.
+        """
+        try:
+            storage = parse_storage(uri)
+        except InvalidInput as error:
+            raise InvalidInput(f"{path}: {error.message}", path=path) from None
+        if not isinstance(storage, StoragePath):
+            raise InvalidInput(
+                f"{path}: {uri[:200]!r} is not a place on a datastore; use "
+                "azureml://datastores/NAME/paths/FOLDER",
+                path=path,
+            )
+        if "${{" not in storage.datastore:
+            self._datastore(storage.datastore, path)
+
     def _datastore(self, name: str, path: str) -> None:
         def find() -> bool:
             try:
-                return bool(self._tx.datastores.get(self._workspace.id, name))
+                return self._check_local(self._tx.datastores.get(self._workspace.id, name), path)
             except NotFound:
                 page = self._tx.datastores.page(self._workspace.id, Page(limit=1000))
                 names = [one.name for one in page.items]
                 raise _not_found("datastore", name, names, path) from None
 
         self._once("datastore", name, find)
+
+    @staticmethod
+    def _check_local(datastore: Datastore, path: str) -> bool:
+        if is_local(datastore):
+            return True
+        raise Unsupported(
+            f"{path}: datastore '{datastore.name}' ({datastore.kind}) is remote, and jobs read and "
+            f"write local datastores only, for now; use {BLOB_STORE}",
+            path=path,
+        )
 
 
 def _curated(ref: AssetRef, path: str) -> tuple[str, EnvironmentSpec]:

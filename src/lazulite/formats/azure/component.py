@@ -44,6 +44,9 @@ class Resolver(Protocol):
     def compute(self, ref: str, path: str) -> str:
         """Return the name of a compute that exists."""
 
+    def place(self, uri: str, path: str) -> None:
+        """Check that an output may go to `uri`."""
+
 
 def refuse_kind(kind: str, path: str) -> NoReturn:
     """Raise for a kind of job that Azure ML knows and Lazulite does not run, or nobody knows.

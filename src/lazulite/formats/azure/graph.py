@@ -81,6 +81,18 @@ def _datastore(ref: str | None) -> str | None:
     return last_segment(ref) if ref else None
 
 
+def read_outputs(spec: Reader, resolver: Resolver) -> dict[str, OutputSpec]:
+    """Read the outputs of a job, and check where they go."""
+    return {name: _placed(one, resolver) for name, one in spec.children("outputs")}
+
+
+def _placed(one: Reader, resolver: Resolver) -> OutputSpec:
+    spec = output_spec(one)
+    if spec.uri is not None:
+        resolver.place(spec.uri, one.at("path"))
+    return spec
+
+
 def read_nodes(
     spec: Reader, inputs: Mapping[str, InputSpec], resolver: Resolver, *, depth: int
 ) -> dict[str, Node]:
@@ -109,7 +121,7 @@ def _read_node(body: Reader, resolver: Resolver, depth: int) -> Node:
     if kind not in ("command", "pipeline"):
         refuse_kind(kind, body.at("type"))
     work = _override(_work(body, resolver, depth), body)
-    exports, outputs = _read_outputs(body)
+    exports, outputs = _bound_outputs(body, resolver)
     for name in (*exports, *outputs):
         if name not in work.outputs:
             _unknown(body.at("outputs"), name, work.outputs, "output")
@@ -162,7 +174,9 @@ def _resolve_data(value: Binding, resolver: Resolver, path: str) -> Binding:
     return value
 
 
-def _read_outputs(body: Reader) -> tuple[dict[str, str], dict[str, OutputSpec]]:
+def _bound_outputs(
+    body: Reader, resolver: Resolver
+) -> tuple[dict[str, str], dict[str, OutputSpec]]:
     exports: dict[str, str] = {}
     outputs: dict[str, OutputSpec] = {}
     for name, one in body.children("outputs"):
@@ -170,7 +184,7 @@ def _read_outputs(body: Reader) -> tuple[dict[str, str], dict[str, OutputSpec]]:
         if target and target.startswith("parent.outputs."):
             exports[name] = target.removeprefix("parent.outputs.")
         elif one.text("value") is None:
-            outputs[name] = output_spec(one)
+            outputs[name] = _placed(one, resolver)
     return exports, outputs
 
 

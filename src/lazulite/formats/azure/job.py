@@ -17,8 +17,8 @@ from lazulite.formats.azure.component import (
     command_def,
     refuse_kind,
 )
-from lazulite.formats.azure.graph import check_values, read_nodes, read_settings
-from lazulite.formats.azure.interface import bound_input, encode_input, output_spec
+from lazulite.formats.azure.graph import check_values, read_nodes, read_outputs, read_settings
+from lazulite.formats.azure.interface import bound_input, encode_input
 from lazulite.formats.azure.reader import Reader
 
 MASK = "********"
@@ -56,14 +56,14 @@ def decode_job(properties: Any, resolver: Resolver) -> Submission:
     kind = body.required("jobType")
     if kind.lower() == "command":
         return _decode_command(body, resolver)
-    if kind.lower() == "pipeline":
-        return _decode_pipeline(body, resolver)
-    refuse_kind(kind, "jobType")
+    if kind.lower() != "pipeline":
+        refuse_kind(kind, "jobType")
+    return _decode_pipeline(body, resolver)
 
 
 def _decode_command(body: Reader, resolver: Resolver) -> Submission:
     inputs = _bound(body, resolver)
-    outputs = {name: output_spec(one) for name, one in body.children("outputs")}
+    outputs = read_outputs(body, resolver)
     code = body.text("codeId")
     environment = body.required("environmentId")
     work = command_def(
@@ -91,7 +91,7 @@ def _decode_pipeline(body: Reader, resolver: Resolver) -> Submission:
     work = PipelineDef(
         nodes=read_nodes(body, specs, resolver, depth=0),
         inputs=specs,
-        outputs={name: output_spec(one) for name, one in body.children("outputs")},
+        outputs=read_outputs(body, resolver),
         settings=read_settings(body, resolver),
         display_name=body.text("displayName"),
     )
