@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import uvloop
+
 from lazulite.environments.uv import UvEnvironments
 from lazulite.files.data import LocalFiles
 from lazulite.files.digests import Digests
@@ -136,12 +138,12 @@ def live_server(home: Path, extra: tuple[Route, ...] = ()) -> Iterator[Live]:
 
     async def serve() -> None:
         tasks = [asyncio.create_task(server.serve(sockets=[sock])) for server, sock in servers]
-        while not all(server.started for server, _ in servers):
+        while not all(server.started for server, _ in servers):  # noqa: ASYNC110 - uvicorn's flag
             await asyncio.sleep(0.005)
         started.set()
         await asyncio.gather(*tasks)
 
-    thread = threading.Thread(target=lambda: asyncio.run(serve()), name="live server")
+    thread = threading.Thread(target=lambda: uvloop.run(serve()), name="live server")
     thread.start()
     assert started.wait(20)
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.wire.live import PROVIDER, SCOPE, SUBSCRIPTION, Live
+from tests.wire.live import SCOPE, SUBSCRIPTION, Live
 
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/g"
 

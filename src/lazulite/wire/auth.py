@@ -73,20 +73,23 @@ class Tokens:
             return Caller(principal=principal, job=job)
         raise Unauthenticated("this token opens only the URL it was made for")
 
-    def is_owner(self, token: str | None) -> bool:
-        """Compare with the owner's token in constant time."""
-        return hmac.compare_digest((token or "").encode(), self.owner.encode())
+    def exchange(self, token: str, resource: str) -> tuple[str, int]:
+        """Return a JWT for `resource` that may do what `token` may, and when it expires.
 
-    def mint_access(self, resource: str) -> tuple[str, int]:
-        """Return a JWT of the owner for `resource`, and when it expires (seconds since 1970)."""
-        claims = {
+        Raises:
+            Unauthenticated: the token is not valid.
+        """
+        caller = self.identify(f"Bearer {token}", None, "")
+        claims: dict[str, Any] = {
             "aud": resource,
-            "sub": OWNER.name,
-            "role": Role.OWNER.value,
+            "sub": caller.principal.name,
+            "role": caller.principal.role.value,
             "tid": LOCAL_SUBSCRIPTION,
             "oid": LOCAL_SUBSCRIPTION,
-            "name": OWNER.name,
         }
+        if caller.job is not None:
+            principal = caller.principal
+            claims |= {"run": principal.run, "workspace": principal.workspace, "job": caller.job}
         return self._mint(claims, ACCESS_LIFE)
 
     def mint_job(self, workspace: WorkspaceId, run: str, job: int) -> str:

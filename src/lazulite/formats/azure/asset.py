@@ -18,6 +18,7 @@ _SERVER_FIELDS = frozenset({"isArchived", "isAnonymous", "provisioningState", "s
 _PRESENTATION = frozenset(
     {"name", "version", "$schema", "_source", "display_name", "description", "tags"}
 )  # of a component: what it is called does not change what it does
+_EMPTY: tuple[object, ...] = (None, {}, [], "")
 DATA_TYPES = ("uri_file", "uri_folder", "mltable")
 
 
@@ -51,8 +52,8 @@ def decode_container(request: dict[str, Any]) -> Stage:
 
 
 def content(kind: AssetKind, body: dict[str, Any]) -> dict[str, Any]:
-    """Return what makes two versions the same; it can never change."""
-    same = {key: value for key, value in body.items() if key not in MUTABLE}
+    """Return what makes two versions the same; it can never change. Empty counts as absent."""
+    same = {key: value for key, value in body.items() if key not in MUTABLE and value not in _EMPTY}
     if kind is AssetKind.COMPONENT:
         spec = same.get("componentSpec") or {}
         same["componentSpec"] = {k: v for k, v in spec.items() if k not in _PRESENTATION}

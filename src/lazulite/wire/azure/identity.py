@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lazulite.domain.errors import InvalidInput, Unauthenticated
+from lazulite.domain.errors import InvalidInput
 from lazulite.formats.azure.datastore import STORAGE_SUFFIX
 from lazulite.wire.http import Call, Reply, Route
 
@@ -22,18 +22,17 @@ def metadata(call: Call) -> Reply:
 
 
 def token(call: Call) -> Reply:
-    """Answer the managed-identity protocol: the owner's token buys a JWT for `resource`.
+    """Answer the managed-identity protocol: a token of ours buys a JWT for `resource`.
 
     Raises:
-        Unauthenticated: the header does not hold the owner's token.
+        Unauthenticated: the header x-identity-header holds no valid token.
         InvalidInput: no resource is named.
     """
-    if not call.tokens.is_owner(call.headers.get("x-identity-header")):
-        raise Unauthenticated("the header x-identity-header must hold the owner's token")
     resource = call.query.get("resource")
     if not resource:
         raise InvalidInput("the query needs a 'resource'", path="resource")
-    access_token, expires = call.tokens.mint_access(resource)
+    presented = call.headers.get("x-identity-header") or ""
+    access_token, expires = call.tokens.exchange(presented, resource)
     return Reply(
         body={
             "access_token": access_token,

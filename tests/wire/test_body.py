@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+from starlette.requests import ClientDisconnect, Request
+
+from lazulite.wire.body import AHEAD, CHUNK, Body, receive
+
+Message = dict[str, object]
+
+
+def request(*messages: Message) -> tuple[Request, list[Message]]:
+    left = list(messages)
+
+    async def take() -> Message:
+        return left.pop(0) if left else {"type": "http.disconnect"}
+
+    return Request({"type": "http"}, take), left
+
+
+def parts(*contents: bytes) -> list[Message]:
+    more = [{"type": "http.request", "body": c, "more_body": True} for c in contents]
+    return [*more, {"type": "http.request", "body": b"", "more_body": False}]
+
+
+def all_of(body: Body) -> bytes:
+    data = b""
+    while part := body.read():
+        data += part
+    return data
+
+
+def run(work: Callable[[Body], object], *messages: Message) -> object:
+    async def main() -> object:
+        return await receive(work, request(*messages)[0])
+
+    return asyncio.run(main())
+
+
+def test_a_body_is_read_whole() -> None:
+    assert run(all_of, *parts(b"ab", b"c", b"")) == b"abc"
+
+
+def test_no_body_is_empty() -> None:
+    assert run(all_of, *parts()) == b""
+
+
+def test_exactly_as_much_is_read_as_asked() -> None:
+    def work(body: Body) -> list[bytes]:
+        return [body.read(2), body.read(3), body.read(10), body.read(1), body.read()]
+
+    assert run(work, *parts(b"abc", b"defg", b"h")) == [b"ab", b"cde", b"fgh", b"", b""]
+
+
+def test_a_large_body_comes_in_order() -> None:
+    sent = [bytes([number]) * 300_000 for number in range(100)]
+    assert run(all_of, *parts(*sent)) == b"".join(sent)
+
+
+def test_a_part_is_no_larger_than_a_chunk() -> None:
+    assert run(lambda body: len(body.read(3 * CHUNK)), *parts(b"x" * 3 * CHUNK)) == CHUNK
+
+
+def test_a_caller_who_goes_away_is_not_taken_for_the_end() -> None:
+    with pytest.raises(ClientDisconnect):
+        run(all_of, *parts(b"abc")[:1])
+
+
+def test_a_request_that_is_cancelled_is_not_taken_for_the_end() -> None:
+    async def never() -> Message:
+        await asyncio.Event().wait()
+        return {}
+
+    async def main() -> None:
+        body = Body()
+        filling = asyncio.create_task(body.fill(Request({"type": "http"}, never)))
+        await asyncio.sleep(0)
+        filling.cancel()
+        await asyncio.to_thread(body.read)
+
+    with pytest.raises(ClientDisconnect):
+        asyncio.run(main())
+
+
+def test_what_the_work_raises_is_raised() -> None:
+    def work(body: Body) -> None:
+        body.read(1)
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        run(work, *parts(b"abc", b"def"))
+
+
+def test_the_caller_waits_for_a_slow_thread() -> None:
+    async def main() -> int:
+        asked, left = request(*parts(*[b"x" * CHUNK] * 20))
+        body = Body()
+        filling: Awaitable[None] = asyncio.create_task(body.fill(asked))
+        for _ in range(100):
+            await asyncio.sleep(0)
+        waiting = len(left)
+        await asyncio.to_thread(all_of, body)
+        await filling
+        return waiting
+
+    assert asyncio.run(main()) == 21 - (AHEAD // CHUNK + 1)
