@@ -39,16 +39,24 @@ def leaves(
 
 def page() -> str:
     """Return the text that the page should have."""
-    return HEAD + "".join(_section(path, command) for path, command in leaves(root()))
+    every = list(leaves(root()))
+    rows = {path: _rows(command) for path, command in every}
+    shared = [row for row in rows["job", "show"] if sum(row in r for r in rows.values()) > 20]
+    text = f"{HEAD}\nMost take these flags:\n{_table(shared)}"
+    for path, command in every:
+        own = [row for row in rows[path] if row not in shared]
+        text += f"\n## lazulite {' '.join(path)}\n\n{_paragraph(command)}\n{_table(own)}"
+    return text
 
 
-def _section(path: tuple[str, ...], command: click.Command) -> str:
-    context = click.Context(command, info_name=f"lazulite {' '.join(path)}")
-    flags = [record for p in command.params if (record := p.get_help_record(context))]
-    rows = "".join(f"| `{flag}` | {_cell(words)} |\n" for flag, words in flags)
-    table = f"\n| flag | what it does |\n|---|---|\n{rows}" if rows else ""
-    usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
-    return f"\n## lazulite {' '.join(path)}\n\n{_paragraph(command)}\n\n`{usage}`\n{table}"
+def _rows(command: click.Command) -> list[str]:
+    context = click.Context(command)
+    records = [p.get_help_record(context) for p in command.get_params(context)]
+    return [f"| `{_cell(r[0])}` | {_cell(r[1])} |\n" for r in records if r and r[0]]
+
+
+def _table(rows: list[str]) -> str:
+    return f"\n| flag | what it does |\n|---|---|\n{''.join(rows)}" if rows else ""
 
 
 def _paragraph(command: click.Command) -> str:

@@ -54,19 +54,12 @@ def test_every_block_is_what_it_says(block: Block) -> None:
 
 
 def _invocations() -> Iterator[tuple[str, list[str]]]:
-    """Yield (where, words) of every `lazulite ...` line in a shell block."""
+    """Yield (where, words) of every `lazulite ...` in a shell block."""
     for block in BLOCKS:
-        if block.language not in ("console", "sh"):
-            continue
-        for line in block.text.replace("\\\n", " ").splitlines():
-            for part in re.split(r"&&|\|\||[|;]|\$\(", line.removeprefix("$ ").split(" # ")[0]):
-                words = (
-                    shlex.split(part.strip().rstrip('")'), posix=True)
-                    if "lazulite " in part
-                    else []
-                )
-                if words and Path(words[0]).name == "lazulite":
-                    yield block.where, words[1:]
+        if block.language in ("console", "sh"):
+            text = re.sub(r"\\\n>? ?", " ", block.text)
+            for words in re.findall(r"(?:^|[\s/(])lazulite +([a-z-][^|;&)\n]*)", text):
+                yield block.where, shlex.split(words, comments=True)
 
 
 def test_every_command_that_a_page_shows_exists_with_its_flags() -> None:
@@ -96,7 +89,7 @@ def test_every_command_and_flag_has_words(path: tuple[str, ...], command: click.
 
 def test_every_setting_is_documented_and_none_is_made_up() -> None:
     source = "\n".join(path.read_text() for path in (ROOT / "src").rglob("*.py"))
-    known = set(re.findall(r"\bLAZULITE_[A-Z_]+\b", source))
+    known = set(re.findall(r"[\"'](LAZULITE_[A-Z_]+)[\"']", source))
     named = {word for word in re.findall(r"\bLAZULITE_[A-Z_]+\b", WORDS) if "_TEST_" not in word}
     assert known - named == set()
     assert named - known == set()

@@ -178,7 +178,7 @@ def again(bench: Bench, length: int = 20, width: int = 999) -> list[Row]:
         names = [bench.run(path, round=number) for _ in range(bench.rounds)]
         times = [duration(bench.server, name) for name in names]
         nodes = bench.server.children(names[-1])
-        ran = [node for node, job in nodes.items() if not job["lazulite"]["reusedFrom"]]
+        ran = [node for node, job in nodes.items() if not job["reusedFrom"]]
         if ran:
             raise RuntimeError(
                 f"{path}: {len(ran)} of {len(nodes)} nodes were not reused: {ran[:5]}"
@@ -249,8 +249,8 @@ def _bare(bench: Bench, script: Path, count: int, slots: int) -> float:
 
 def _keep_phases(bench: Bench, name: str) -> None:
     """Remember where the seconds of each step went: the time up to each phase's successor."""
-    for job in bench.server.children(name).values():
-        timeline = job["lazulite"]["timeline"]
+    for child in bench.server.children(name).values():
+        timeline = bench.server.job(child["name"])["lazulite"]["timeline"]
         passed = [(phase, _moment(timeline[phase])) for phase in PHASES if timeline.get(phase)]
         for (phase, start), (_, end) in itertools.pairwise(passed):
             bench.phases.setdefault(phase, []).append(end - start)

@@ -124,7 +124,7 @@ class Server:
                 "Content-Type": "application/json",
             },
         )
-        with urllib.request.urlopen(call, timeout=60) as reply:
+        with self._open(call, 60) as reply:
             text = reply.read()
         return json.loads(text) if text else None
 
@@ -133,27 +133,14 @@ class Server:
         return self.request("GET", f"{SCOPE}/jobs/{name}")["properties"]
 
     def children(self, name: str) -> dict[str, dict[str, Any]]:
-        """Return the `properties` of a pipeline's children, by node, with `name` put among them."""
-        found = self.request("GET", f"{SCOPE}/jobs?parentJobName={name}&$top=2000")
-        jobs = list(found["value"])
-        while link := found.get("nextLink"):
-            found = self.request("GET", link.removeprefix(self.about["http"]))
-            jobs += found["value"]
-        return {
-            j["properties"]["lazulite"]["node"]: j["properties"] | {"name": j["name"]} for j in jobs
-        }
+        """Return the summaries of all jobs below a pipeline, by dotted node path."""
+        return {child["path"]: child for child in next(self._news(name, 60))["children"]}
 
     def watch(self, name: str, timeout: float = 120) -> Iterator[dict[str, Any]]:
-        """Yield each summary of the job and its children as it changes, until the job is final."""
-        call = urllib.request.Request(
-            f"{self.about['http']}/lazulite/v1{SCOPE}/jobs/{name}/watch",
-            headers={"Authorization": f"Bearer {(self.home / 'token').read_text().strip()}"},
-        )
-        with urllib.request.urlopen(call, timeout=timeout) as reply:
-            for line in reply:
-                news = json.loads(line)
-                yield from news.get("children", [])
-                yield from (news[key] for key in ("job", "child") if key in news)
+        """Yield each summary of the job and of those below as it changes, until it is final."""
+        for news in self._news(name, timeout):
+            yield from news.get("children", [])
+            yield from (news[key] for key in ("job", "child") if key in news)
 
     def wait(self, name: str, timeout: float = 120) -> dict[str, Any]:
         """Wait until the job is final and return its `properties`."""
@@ -172,6 +159,23 @@ class Server:
             if p.exists()
         ]
         return "\n".join("\n".join(texts).splitlines()[-lines:])
+
+    def _news(self, name: str, timeout: float) -> Iterator[dict[str, Any]]:
+        call = urllib.request.Request(
+            f"{self.about['http']}/lazulite/v1{SCOPE}/jobs/{name}/watch",
+            headers={"Authorization": f"Bearer {(self.home / 'token').read_text().strip()}"},
+        )
+        with self._open(call, timeout) as reply:
+            for line in reply:
+                yield json.loads(line)
+
+    def _open(self, call: urllib.request.Request, timeout: float) -> Any:
+        """Open a URL; a refusal carries what the server said as its note."""
+        try:
+            return urllib.request.urlopen(call, timeout=timeout)
+        except urllib.error.HTTPError as error:
+            error.add_note(error.read().decode(errors="replace"))
+            raise
 
     def _is_ready(self) -> bool:
         try:

@@ -19,7 +19,7 @@ DIABETES = ROOT / "examples" / "diabetes" / "pipeline.yml"
 
 def _reused(server: Server, name: str) -> dict[str, bool]:
     nodes = server.children(name)
-    return {node: bool(job["lazulite"]["reusedFrom"]) for node, job in nodes.items()}
+    return {node: bool(job["reusedFrom"]) for node, job in nodes.items()}
 
 
 def test_hello_prints_and_leaves_its_greeting(shared_server: Server, tmp_path: Path) -> None:
