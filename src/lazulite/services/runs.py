@@ -13,7 +13,7 @@ from lazulite.domain.workspace import ARTIFACT_STORE, Workspace
 from lazulite.ports.store import Tx
 from lazulite.services.context import Services
 
-LOG_FOLDERS = ("user_logs", "system_logs", "logs")  # below a run's artifacts
+LOG_FOLDERS = ("user_logs", "azureml-logs", "system_logs", "logs")  # below a run's artifacts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
