@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 
 import pytest
 from hypothesis import given
@@ -165,13 +166,15 @@ def test_a_huge_file_is_refused_before_it_is_parsed() -> None:
         read_conda("#" * (MAX_CHARACTERS + 1))
 
 
-@pytest.mark.parametrize("place", ["dependencies: [*h]", "dependencies: [{pip: [*h]}]",
-                                   "variables: {A: *h}", "channels: *h"])
+@pytest.mark.parametrize(
+    "place",
+    ["dependencies: [*h]", "dependencies: [{pip: [*h]}]", "variables: {A: *h}", "channels: *h"],
+)
 def test_aliases_within_aliases_cost_nothing(place: str) -> None:
     letters = "abcdefgh"
     bomb = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
         f"{this}: &{this} [{', '.join([f'*{before}'] * 9)}]\n"
-        for before, this in zip(letters, letters[1:], strict=False)
+        for before, this in itertools.pairwise(letters)
     )
     with contextlib.suppress(InvalidInput):
         read_conda(f"{bomb}{place}")

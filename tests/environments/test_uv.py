@@ -207,6 +207,7 @@ def test_an_environment_built_by_another_process_is_seen(tmp_path: Path) -> None
 def test_asking_marks_the_environment_as_used_at_most_once_a_minute(tmp_path: Path) -> None:
     environments = make(tmp_path)
     prefix = build(environments, BARE, tmp_path)
+    environments.ready(prefix.key)
     used = tmp_path / "envs" / prefix.key / "used"
     os.utime(used, (0, 0))
     environments.ready(prefix.key)

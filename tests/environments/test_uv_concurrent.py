@@ -16,7 +16,7 @@ from tests.environments.packages import Slow, lonely_host
 
 from lazulite.domain.errors import Conflict
 from lazulite.environments.uv import UvEnvironments
-from lazulite.ports.environments import BuildCanceled, Prefix
+from lazulite.ports.environments import BuildCanceled, EnvironmentSpec, Prefix
 
 _SCRIPT = """
 import sys, threading
@@ -142,3 +142,26 @@ def test_a_build_killed_with_its_server_is_invisible_and_the_next_one_cleans_up(
         prefix = build.result(timeout=30)
     assert not half_built.exists()
     assert sorted(path.name for path in folder.glob("p*")) == [prefix.bin.parent.name]
+
+
+def test_what_a_dead_server_left_of_another_environment_goes_with_the_next_build(
+    slow: Slow, environments: UvEnvironments, tmp_path: Path
+) -> None:
+    with other_process(tmp_path) as other:
+        orphan = started(slow)
+        other.send_signal(signal.SIGKILL)
+    environments.build(EnvironmentSpec(name="bare"), tmp_path / "log", cancel=threading.Event())
+    psutil.wait_procs([orphan], timeout=20)
+    assert not orphan.is_running()
+    assert not (tmp_path / "envs" / environments.plan(slow.spec)).exists()
+
+
+def test_what_another_process_builds_is_left_alone(
+    slow: Slow, environments: UvEnvironments, tmp_path: Path
+) -> None:
+    with other_process(tmp_path) as other:
+        started(slow)
+        environments.build(EnvironmentSpec(name="bare"), tmp_path / "log", cancel=threading.Event())
+        slow.go.touch()
+        theirs = other.communicate(timeout=30)[0].strip()
+    assert str(environments.ready(environments.plan(slow.spec)).bin) == theirs

@@ -123,19 +123,18 @@ class Cache:
                 if cancel.wait(_LOCK_TICK):
                     raise BuildCanceled
                 held = _try_lock(handle)
-            folder.mkdir(parents=True, exist_ok=True)
             if self.ready(key) is None:
                 (folder / MANIFEST).unlink(missing_ok=True)
             _sweep(folder)
+            self._sweep_others()
+            folder.mkdir(exist_ok=True)  # in the folder that holds the locks, so it is there
             try:
                 yield folder
             finally:
                 _sweep(folder)
-                with contextlib.suppress(OSError):
-                    folder.rmdir()  # only if nothing was published
 
-    def publish(self, folder: Path, manifest: Manifest) -> None:
-        """Make a finished prefix visible, in one step."""
+    def publish(self, folder: Path, manifest: Manifest) -> Prefix:
+        """Make a finished prefix visible, in one step, and return it."""
         draft = folder / f".{MANIFEST}"
         draft.touch(mode=0o600)  # variables may be secrets
         with draft.open("wb") as file:
@@ -144,6 +143,7 @@ class Cache:
             os.fsync(file.fileno())
         (folder / _USED).touch()
         draft.replace(folder / MANIFEST)
+        return _prefix(folder, manifest)
 
     def cached(self) -> list[Cached]:
         """Every built environment, the one used last first."""
@@ -178,6 +178,14 @@ class Cache:
             freed = size_of(folder, shared=False)
             shutil.rmtree(folder, ignore_errors=True)
         return freed
+
+    def _sweep_others(self) -> None:
+        """Remove what builds of other keys left when they died: nobody may ask for those again."""
+        for folder in self._folder.iterdir():
+            if _KEY.fullmatch(folder.name) and not (folder / MANIFEST).exists():
+                with self._lock(folder.name) as handle:
+                    if _try_lock(handle):
+                        _sweep(folder)
 
     @contextlib.contextmanager
     def _lock(self, key: str) -> Iterator[int]:
@@ -225,13 +233,14 @@ def _know(folder: Path, stamp: tuple[int, int]) -> _Known:
     manifest = _read(folder / MANIFEST)
     if manifest.home != str(folder):
         raise FileNotFoundError(folder)  # the home was moved: the scripts point elsewhere
+    prefix = _prefix(folder, manifest)
+    return _Known(stamp, prefix, prefix.bin / "python", -_TOUCH_EVERY)
+
+
+def _prefix(folder: Path, manifest: Manifest) -> Prefix:
     root = folder / manifest.prefix
-    prefix = Prefix(
-        key=manifest.key,
-        bin=root / "bin",
-        variables={"VIRTUAL_ENV": str(root), **manifest.variables},
-    )
-    return _Known(stamp, prefix, root / "bin" / "python", -_TOUCH_EVERY)
+    variables = {"VIRTUAL_ENV": str(root), **manifest.variables}
+    return Prefix(key=manifest.key, bin=root / "bin", variables=variables)
 
 
 def _read(path: Path) -> Manifest:
@@ -269,6 +278,8 @@ def _try_lock(handle: int) -> bool:
 
 def _sweep(folder: Path) -> None:
     """Remove what a build left that was not published; the lock is held."""
+    if not folder.is_dir():
+        return
     _end_orphan(folder)
     keep = set()
     with contextlib.suppress(FileNotFoundError, msgspec.DecodeError):
@@ -280,6 +291,8 @@ def _sweep(folder: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        folder.rmdir()  # only if nothing was published
 
 
 def _end_orphan(folder: Path) -> None:

@@ -101,7 +101,8 @@ def _add_entry(result: CondaFile, entry: object, path: str) -> None:
         for number, line in enumerate(lines):
             if not isinstance(line, str):
                 raise InvalidInput(
-                    f"{_show(line)} is not a requirement: put it in quotes", path=f"{path}.pip.{number}"
+                    f"{_show(line)} is not a requirement: put it in quotes",
+                    path=f"{path}.pip.{number}",
                 )
             result.pip.add(line, f"{path}.pip.{number}")
     else:
@@ -109,7 +110,7 @@ def _add_entry(result: CondaFile, entry: object, path: str) -> None:
 
 
 def _show(value: object) -> str:
-    """Spell a value in short; what holds others is not spelled out, YAML can nest it without end."""
+    """Spell a value in short; a collection not at all: YAML can nest one without end."""
     return f"a {type(value).__name__}" if isinstance(value, list | dict) else repr(value)[:200]
 
 

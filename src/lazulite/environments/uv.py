@@ -110,12 +110,7 @@ class UvEnvironments:
     def _build(self, build: _Build) -> Prefix:
         if build.cancel.is_set():
             raise BuildCanceled
-        manifest = build.run()
-        self._cache.publish(build.folder, manifest)
-        prefix = self._cache.ready(build.key)
-        if prefix is None:
-            raise Unavailable(f"environment {build.spec.name} vanished as soon as it was built")
-        return prefix
+        return self._cache.publish(build.folder, build.run())
 
 
 @dataclass(frozen=True)
