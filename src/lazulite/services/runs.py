@@ -57,17 +57,20 @@ def children(services: Services, ids: WorkspaceId, name: str) -> list[Run]:
     return services.store.read(work)
 
 
-def family(services: Services, ids: WorkspaceId, name: str) -> tuple[Run, list[tuple[Job, str]]]:
-    """Return a job and everything below it, each with its dotted node path from the root.
+def family(
+    services: Services, ids: WorkspaceId, name: str
+) -> tuple[Run, str, list[tuple[Job, str]]]:
+    """Return a job, its dotted node path from the root, and all below it with theirs.
 
     Raises:
         NotFound: there is no such job.
     """
 
-    def work(tx: Tx) -> tuple[Run, list[tuple[Job, str]]]:
+    def work(tx: Tx) -> tuple[Run, str, list[tuple[Job, str]]]:
         workspace = tx.workspaces.get(ids)
         run = _run(tx, workspace, tx.jobs.get(workspace.id, name))
-        return run, list(_below(tx, run.job, node_path(tx, run.job)))
+        path = node_path(tx, run.job)
+        return run, path, list(_below(tx, run.job, path))
 
     return services.store.read(work)
 
@@ -81,6 +84,11 @@ def node_path(tx: Tx, job: Job) -> str:
     return ".".join(reversed(parts))
 
 
+def log_folder(job: Job) -> str:
+    """Return where a job's logs are: a reused job shows those of the job that ran."""
+    return artifact_folder(job.reused_from or job.name)
+
+
 def artifact_folder(run: str) -> str:
     """Return where a run's logs and artifacts are on the artifact store."""
     return f"ExperimentRun/dcid.{run}"
@@ -88,7 +96,7 @@ def artifact_folder(run: str) -> str:
 
 def log_files(services: Services, run: Run) -> list[str]:
     """Return the names of a run's logs, relative to its artifacts: `user_logs/std_log.txt` ..."""
-    folder = artifact_folder(run.job.name)
+    folder = log_folder(run.job)
     home = services.files.locate(run.workspace.id, ARTIFACT_STORE, folder)
     found = (path for name in LOG_FOLDERS for path in (home / name).rglob("*"))
     return sorted(path.relative_to(home).as_posix() for path in found if path.is_file())

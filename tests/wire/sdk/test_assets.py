@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from lazulite.domain.asset import AssetKind
 from tests.wire.sdk import SDK
 
 pytestmark = SDK
@@ -162,7 +163,7 @@ def test_a_component_of_yaml_is_registered_with_its_code(
     made = client.components.create_or_update(load_component(tmp_path / "component.yml"))
     assert (made.name, made.version, made.inputs["lr"].default) == ("train_component", "1", 0.1)
     name, version = made.code.split("/codes/")[1].split("/versions/")
-    code = server.services.store.read(lambda tx: tx.assets.get(1, "codes", name, version))
+    code = server.services.store.read(lambda tx: tx.assets.get(1, AssetKind.CODE, name, version))
     assert [e.path for e in server.services.snapshots.entries(code.digest)] == ["train.py"]
     found = client.components.get("train_component", "1")
     assert found.command.startswith("python train.py")

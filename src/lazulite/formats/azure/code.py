@@ -10,7 +10,9 @@ from lazulite.domain.ids import StoragePath, clean_path, parse_storage
 
 SNAPSHOT_URI = "lazulite://snapshots/"
 SHARED_NAME = "sha256"  # code of known hash is also kept under this name, the hash its version
-_FACADE = re.compile(r"https?://[^/]+/azureblob/(?P<row>\d+)/s[^/]*/(?P<store>[^/]+)/(?P<path>.*)")
+_FACADE = re.compile(  # the segment `s.blob.SUFFIX` is lost when a client joins URLs
+    r"https?://[^/]+/azureblob/(?P<row>\d+)/(?:s\.blob\.[^/]+/)?(?P<store>[^/]+)/(?P<path>.*)"
+)
 
 
 def snapshot_of(uri: str) -> str | None:

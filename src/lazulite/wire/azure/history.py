@@ -108,5 +108,5 @@ def _encode(run: Run) -> dict[str, Any]:
 
 
 def _log_url(call: Call, run: Run, name: str) -> str:
-    file = f"{runs.artifact_folder(run.job.name)}/{name}"
+    file = f"{runs.log_folder(run.job)}/{name}"
     return call.tokens.sign_url(call.base, blob_path(run.workspace.id, ARTIFACT_STORE, file))
