@@ -57,20 +57,17 @@ def children(services: Services, ids: WorkspaceId, name: str) -> list[Run]:
     return services.store.read(work)
 
 
-def family(
-    services: Services, ids: WorkspaceId, name: str
-) -> tuple[Run, str, list[tuple[Job, str]]]:
-    """Return a job, its dotted node path from the root, and all below it with theirs.
+def family(services: Services, ids: WorkspaceId, name: str) -> tuple[Run, list[tuple[Job, str]]]:
+    """Return a job and everything below it, each with its dotted node path from the root.
 
     Raises:
         NotFound: there is no such job.
     """
 
-    def work(tx: Tx) -> tuple[Run, str, list[tuple[Job, str]]]:
+    def work(tx: Tx) -> tuple[Run, list[tuple[Job, str]]]:
         workspace = tx.workspaces.get(ids)
         run = _run(tx, workspace, tx.jobs.get(workspace.id, name))
-        path = node_path(tx, run.job)
-        return run, path, list(_below(tx, run.job, path))
+        return run, list(_below(tx, run.job, node_path(tx, run.job)))
 
     return services.store.read(work)
 

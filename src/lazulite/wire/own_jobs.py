@@ -1,33 +1,130 @@
-"""Watching a job and explaining it: what Azure's wire has no route for."""
+"""Our own routes for jobs: watch one change by change, and explain why it ran."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
+import anyio.to_thread
 import msgspec
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from lazulite.domain.access import Action
-from lazulite.domain.errors import NotFound
 from lazulite.domain.job import Job
-from lazulite.services import runs, workspaces
+from lazulite.services import explain, runs, workspaces
 from lazulite.services.changes import Subscription
-from lazulite.services.explain import Explanation, explain
 from lazulite.wire.azure.arm import SCOPE
 from lazulite.wire.http import Call, Reply, Route
+from lazulite.wire.own import PREFIX
 
-LOOK_AGAIN = 5.0  # seconds without news after which the store is asked: another engine may run it
-_JOB = f"/lazulite/v1{SCOPE}/jobs/{{name}}"
+LOOK = 5.0  # seconds after which a silent watch looks at the store: another server may have acted
+_ONE = PREFIX + SCOPE + "/jobs/{name}"
 _encode = msgspec.json.Encoder().encode
 
 
-def summary(job: Job, path: str) -> dict[str, Any]:
-    """Return the summary of a job that `watch` sends; `path` is its dotted node path."""
+def job_routes() -> list[Route]:
+    """Return our own routes for jobs."""
+    return [
+        Route(method="GET", path=_ONE + "/watch", action=Action.READ, stream=watch),
+        Route(method="GET", path=_ONE + "/explain", action=Action.READ, endpoint=explain_job),
+    ]
+
+
+def explain_job(call: Call) -> Reply:
+    """Say of each node whose outputs it has, or what differs from the nearest earlier one."""
+    workspace = workspaces.get(call.services, call.here)
+    found = explain.explain(call.services, workspace, call.params["name"])
+    return Reply(body={"job": call.params["name"], "nodes": [_node(one) for one in found]})
+
+
+def _node(one: explain.Explanation) -> dict[str, Any]:
+    return {
+        "path": one.path,
+        "job": one.job,
+        "status": one.status,
+        "reusedFrom": one.reused_from,
+        "fingerprint": one.fingerprint,
+        "reason": one.reason,
+        "comparedWith": one.compared_with,
+        "differs": [
+            {"part": d.part, "was": d.was, "is": d.now, "of": one.compared_with}
+            for d in one.differs
+        ],
+    }
+
+
+async def watch(call: Call, request: Request) -> Response:
+    """Send the job and all below it, then each change, until it is final: one JSON a line."""
+    del request  # the path says it all
+    job, path = await anyio.to_thread.run_sync(_find, call)
+    return StreamingResponse(_changes(call, job, path), media_type="application/x-ndjson")
+
+
+def _find(call: Call) -> tuple[Job, str]:
+    job = runs.get(call.services, call.here, _name(call)).job
+    return job, call.services.store.read(lambda tx: runs.node_path(tx, job))
+
+
+def _name(call: Call) -> str:
+    return call.params["name"]
+
+
+async def _changes(call: Call, job: Job, path: str) -> AsyncIterator[bytes]:
+    loop, news = asyncio.get_running_loop(), asyncio.Event()
+
+    def notify() -> None:
+        loop.call_soon_threadsafe(news.set)
+
+    subscription = call.services.changes.subscribe(job.root or job.id, notify)
+    try:  # subscribed before the first look, so that nothing falls between the two
+        final, line = await anyio.to_thread.run_sync(_look, call)
+        yield line
+        while not final:
+            final, lines = await _next(call, (job, path), subscription, news)
+            yield lines
+    finally:
+        call.services.changes.unsubscribe(subscription)
+
+
+async def _next(
+    call: Call, watched: tuple[Job, str], subscription: Subscription, news: asyncio.Event
+) -> tuple[bool, bytes]:
+    """Wait for changes; after a long silence look at the store instead."""
+    try:
+        async with asyncio.timeout(LOOK):
+            await news.wait()
+    except TimeoutError:
+        return await anyio.to_thread.run_sync(_look, call)
+    news.clear()
+    job, above = watched
+    changed = [
+        (one, path)
+        for one, path in subscription.take()
+        if one.id == job.id or not above or path.startswith(f"{above}.")
+    ]
+    mine = any(one.id == job.id and one.is_final for one, _ in changed)
+    return mine, _lines(job, changed)
+
+
+def _lines(job: Job, changed: Iterable[tuple[Job, str]]) -> bytes:
+    parts = [
+        _encode({"job" if one.id == job.id else "child": _summary(one, path)}) + b"\n"
+        for one, path in changed
+    ]
+    return b"".join(parts)
+
+
+def _look(call: Call) -> tuple[bool, bytes]:
+    run, below = runs.family(call.services, call.here, _name(call))
+    waits = None if run.job.is_final else call.services.why(run.job.id)
+    summary = _summary(run.job, "") | ({"waitsFor": waits} if waits else {})
+    children = [_summary(job, path) for job, path in below]
+    return run.job.is_final, _encode({"job": summary, "children": children}) + b"\n"
+
+
+def _summary(job: Job, path: str) -> dict[str, Any]:
     return {
         "name": job.name,
         "displayName": job.display_name,
@@ -40,93 +137,5 @@ def summary(job: Job, path: str) -> dict[str, Any]:
         "created": job.timeline.created,
         "started": job.timeline.running,
         "ended": job.timeline.ended,
-        "error": job.error,
+        "error": job.error.message if job.error else None,
     }
-
-
-async def watch(call: Call, request: Request) -> Response:
-    """Send a job's state as a line of JSON, then a line per change in it or below it.
-
-    The first line has the job and everything below it, the last a final job.
-    """
-    del request  # everything is in the path
-    job = (await _state(call))[0]
-    changes = call.services.changes
-    loop, news = asyncio.get_running_loop(), asyncio.Event()
-    subscription = changes.subscribe(
-        job.root or job.id, lambda: loop.call_soon_threadsafe(news.set)
-    )
-    lines = _lines(call, subscription, news)
-    return StreamingResponse(lines, media_type="application/x-ndjson")
-
-
-async def _lines(
-    call: Call, subscription: Subscription, news: asyncio.Event
-) -> AsyncIterator[bytes]:
-    try:
-        job, path, below = await _state(call)
-        yield _line(job=summary(job, path), children=[summary(*child) for child in below])
-        while not job.is_final:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(news.wait(), LOOK_AGAIN)
-            news.clear()
-            found = subscription.take()
-            if not found:
-                found = [((await _state(call))[0], path)]
-            for changed, where in found:
-                if changed.id == job.id:
-                    if changed != job:
-                        job = changed
-                        yield _line(job=summary(job, path))
-                elif _is_below(where, path):
-                    yield _line(child=summary(changed, where))
-    except NotFound:
-        return  # it was deleted with its workspace
-    finally:
-        call.services.changes.unsubscribe(subscription)
-
-
-async def _state(call: Call) -> tuple[Job, str, list[tuple[Job, str]]]:
-    run, path, below = await run_in_threadpool(
-        runs.family, call.services, call.here, call.params["name"]
-    )
-    return run.job, path, below
-
-
-def _is_below(path: str, above: str) -> bool:
-    return not above or path.startswith(above + ".")
-
-
-def _line(**parts: Any) -> bytes:
-    return _encode(parts) + b"\n"
-
-
-def explained(call: Call) -> Reply:
-    """Say for each step whose outputs it has, or what made it run again."""
-    workspace = workspaces.get(call.services, call.here)
-    name = call.params["name"]
-    found = explain(call.services, workspace, name)
-    return Reply(body={"job": name, "nodes": [_node(node) for node in found]})
-
-
-def _node(node: Explanation) -> dict[str, Any]:
-    return {
-        "path": node.path,
-        "job": node.job,
-        "status": node.status,
-        "reusedFrom": node.reused_from,
-        "fingerprint": node.fingerprint,
-        "reason": node.reason,
-        "differs": [
-            {"part": one.part, "was": one.was, "is": one.now, "of": node.compared_with}
-            for one in node.differs
-        ],
-    }
-
-
-def routes() -> list[Route]:
-    """Return our own routes of jobs."""
-    return [
-        Route(method="GET", path=_JOB + "/watch", action=Action.READ, stream=watch),
-        Route(method="GET", path=_JOB + "/explain", action=Action.READ, endpoint=explained),
-    ]

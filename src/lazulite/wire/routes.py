@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lazulite.wire import own, own_jobs
+from lazulite.wire import own
 from lazulite.wire.azure import (
     arm,
     assets,
@@ -17,7 +17,6 @@ from lazulite.wire.azure import (
 from lazulite.wire.blob import blob_routes
 from lazulite.wire.http import Route
 from lazulite.wire.own import ServerInfo
-from lazulite.wire.own_files import file_routes
 from lazulite.wire.own_files import file_routes
 from lazulite.wire.own_jobs import job_routes
 
