@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import anyio
 import pytest
 from blake3 import blake3
 
@@ -177,3 +178,16 @@ def test_a_memory_that_cannot_be_written_does_not_matter(tmp_path: Path) -> None
     (tmp_path / "digests").write_text("a file, where the folder would be")
     (tmp_path / "f").write_bytes(b"a" * 2_000_000)
     assert Digests(tmp_path / "digests").of(tmp_path / "f")
+
+
+def test_the_port_reads_logs(files: LocalFiles, tmp_path: Path) -> None:
+    (tmp_path / "log").write_text("1\n2\n3\n")
+
+    async def is_done() -> bool:
+        return True
+
+    async def collect() -> bytes:
+        return b"".join([part async for part in files.follow(tmp_path / "log", 2, is_done)])
+
+    assert files.tail(tmp_path / "log", 2) == "2\n3"
+    assert anyio.run(collect) == b"2\n3\n"

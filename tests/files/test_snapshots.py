@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from lazulite.domain.errors import Conflict, InvalidInput, NotFound, Unavailable
 from lazulite.files.clone import LINK_ABOVE
-from lazulite.files.digests import tree_digest
+from lazulite.files.digests import Digests, tree_digest
 from lazulite.files.snapshots import FolderSnapshots
 from lazulite.ports.files import Entry
 
@@ -304,6 +304,20 @@ def test_a_name_that_is_not_unicode_is_refused(snapshots: FolderSnapshots, code:
         pytest.skip("this disk allows Unicode only")
     with pytest.raises(InvalidInput, match="UTF-8"):
         snapshots.ingest(code)
+
+
+def test_a_file_that_changes_while_it_is_ingested_is_read_again(
+    snapshots: FolderSnapshots, tmp_path: Path
+) -> None:
+    digests = Digests(tmp_path / "digests")
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "f").write_bytes(b"old")
+    os.utime(tmp_path / "d" / "f", (1, 1))
+    digests.of(tmp_path / "d")
+    (tmp_path / "d" / "f").write_bytes(b"new")
+    os.utime(tmp_path / "d" / "f", (1, 1))  # as if it changed after it was hashed
+    tree = FolderSnapshots(tmp_path / "files", digests).ingest(tmp_path / "d")
+    assert snapshots.entries(tree) == [Entry("f", digest(b"new"), 3)]
 
 
 def test_putting_the_same_object_from_many_threads_keeps_one(

@@ -116,19 +116,6 @@ def write_all(stream: BinaryIO, data: bytes | memoryview) -> None:
         rest = rest[stream.write(rest) :]
 
 
-def read_up_to(stream: BinaryIO, size: int) -> bytes:
-    """Read `size` bytes, fewer only at the end of the stream."""
-    data = stream.read(size)
-    if len(data) == size or not data:
-        return data
-    parts = [data]
-    have = len(data)
-    while have < size and (data := stream.read(size - have)):
-        parts.append(data)
-        have += len(data)
-    return b"".join(parts)
-
-
 def write_whole(path: Path, data: bytes) -> None:
     """Put `data` under `path`, whole or not at all."""
     with replacing(str(path)) as stream:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import threading
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import BinaryIO, TypeVar
 
 import anyio
 import anyio.to_thread
-from anyio import from_thread
 from anyio.lowlevel import RunVar
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 CHUNK = 1 << 20  # bytes handed over at once
+AHEAD = 4 << 20  # bytes of one body that may wait for its thread
 AT_ONCE = 64  # uploads that hold a thread; further ones wait, everything else goes on
 
 T = TypeVar("T")
@@ -22,12 +25,41 @@ _uploads: RunVar[anyio.CapacityLimiter] = RunVar("uploads")
 
 
 class Body:
-    """The body of a request as a stream for the worker thread that `receive` runs."""
+    """The body of a request as a stream for the worker thread that `receive` runs.
 
-    def __init__(self, request: Request) -> None:
-        """Take over the body of `request`."""
-        self._parts = aiter(request.stream())
-        self._ready = b""
+    The loop fills it while the thread works on what came before, so that the socket does not wait
+    for the disk; when `AHEAD` bytes are waiting, the caller is made to wait.
+    """
+
+    def __init__(self) -> None:
+        """Hold nothing yet."""
+        self._parts: deque[bytes] = deque()
+        self._size = 0  # bytes in _parts
+        self._over = False  # nothing will come any more
+        self._whole = False  # and everything came: nobody went away, nothing was cancelled
+        self._change = threading.Condition()
+        self._room = asyncio.Event()  # of the loop that fills
+        self._loop = asyncio.get_running_loop()
+
+    async def fill(self, request: Request) -> None:
+        """Take in the body of `request`, to its end or until the caller goes away."""
+        try:
+            async for part in request.stream():
+                self._room.clear()
+                with self._change:
+                    self._parts.append(part)
+                    self._size += len(part)
+                    full = self._size > AHEAD
+                    self._change.notify()
+                if full:
+                    await self._room.wait()
+            self._whole = True
+        except ClientDisconnect:
+            return  # the thread is told, below
+        finally:
+            with self._change:
+                self._over = True
+                self._change.notify()
 
     def read(self, size: int = -1, /) -> bytes:
         """Return up to `size` bytes, what is at hand without a size; none only at the end.
@@ -35,19 +67,29 @@ class Body:
         Raises:
             ClientDisconnect: the caller went away before the end.
         """
-        data = self._ready or from_thread.run(self._gather)
-        cut = len(data) if size < 0 else size
-        self._ready = data[cut:]
-        return data[:cut]
+        limit = CHUNK if size < 0 else min(size, CHUNK)
+        with self._change:
+            self._change.wait_for(lambda: self._over or self._size >= limit)
+            if self._over and not self._whole:
+                raise ClientDisconnect
+            was_full = self._size > AHEAD
+            data = self._take(limit)
+            has_room = was_full and self._size <= AHEAD
+        if has_room:
+            self._loop.call_soon_threadsafe(self._room.set)
+        return data
 
-    async def _gather(self) -> bytes:
-        parts, size = [], 0
-        async for part in self._parts:
-            parts.append(part)
-            size += len(part)
-            if size >= CHUNK:
-                break
-        return b"".join(parts)
+    def _take(self, limit: int) -> bytes:
+        taken, left = [], limit
+        while left and self._parts:
+            part = self._parts.popleft()
+            if len(part) > left:
+                self._parts.appendleft(part[left:])
+                part = part[:left]
+            taken.append(part)
+            left -= len(part)
+        self._size -= limit - left
+        return taken[0] if len(taken) == 1 else b"".join(taken)
 
 
 async def receive(work: Callable[[Body], T], request: Request) -> T:
@@ -56,7 +98,12 @@ async def receive(work: Callable[[Body], T], request: Request) -> T:
     if limiter is None:
         limiter = anyio.CapacityLimiter(AT_ONCE)
         _uploads.set(limiter)
-    return await anyio.to_thread.run_sync(work, Body(request), limiter=limiter)
+    body = Body()
+    filling = asyncio.create_task(body.fill(request))
+    try:
+        return await anyio.to_thread.run_sync(work, body, limiter=limiter)
+    finally:
+        filling.cancel()
 
 
 class FileResponse(StreamingResponse):
