@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from tests.records import NOW
 
 from lazulite.domain.job import JobKind, JobStatus
 from lazulite.store.rows import component_key, component_of, encode_fields, lease_of
-from tests.records import NOW
 
 
 @pytest.mark.parametrize(

@@ -203,9 +203,10 @@ def test_a_group_that_another_process_locks_out_fails_whole(store: SqliteStore, 
     assert names(store) == ["a"]
 
 
-def test_a_folder_that_does_not_exist_is_said(tmp_path: Path) -> None:
+@pytest.mark.parametrize("folder", ["missing", "/proc/self"])
+def test_a_folder_that_takes_no_file_is_said(tmp_path: Path, folder: str) -> None:
     with pytest.raises(Unavailable, match="cannot be opened: check that its folder exists"):
-        open_store(f"sqlite:///{tmp_path / 'no' / 'lazulite.db'}")
+        open_store(f"sqlite:///{tmp_path / folder / 'lazulite.db'}")
 
 
 def test_a_file_that_is_no_database_is_said(path: Path) -> None:

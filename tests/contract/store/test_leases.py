@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import tempfile
-from contextlib import ExitStack, closing
 from datetime import timedelta
-from pathlib import Path
 
-import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
-from tests.databases import KINDS, empty_database
 from tests.records import NOW, a_child, a_job, a_workspace
 
 from lazulite.domain.errors import StaleLease
 from lazulite.domain.job import FINAL, JobKind, JobStatus
-from lazulite.store.database import open_store
+from lazulite.ports.store import Store
 
 FREE, NOBODYS = "free", "nobody's"
 HOSTS = {"one": "a", "two": "a", "three": "b"}  # engine -> host
@@ -26,14 +21,10 @@ statuses = st.sampled_from([JobStatus.QUEUED, JobStatus.RUNNING, *sorted(FINAL)]
 
 
 class Leases(RuleBasedStateMachine):
-    kind = "sqlite"
+    store: Store
 
     def __init__(self) -> None:
         super().__init__()
-        self.stack = ExitStack()
-        folder = Path(self.stack.enter_context(tempfile.TemporaryDirectory()))
-        url = self.stack.enter_context(empty_database(self.kind, folder))
-        self.store = self.stack.enter_context(closing(open_store(url)))
         self.workspace = self.store.write(lambda tx: tx.workspaces.add(a_workspace())).id
         self.holder: dict[int, str] = {}  # job -> engine, FREE or NOBODYS
         self.status: dict[int, JobStatus] = {}
@@ -41,7 +32,9 @@ class Leases(RuleBasedStateMachine):
         self.now = 0
 
     def teardown(self) -> None:
-        self.stack.close()
+        self.store.write(lambda tx: tx.workspaces.delete(self.workspace))
+        for engine in HOSTS:
+            self.store.write(lambda tx, e=engine: tx.executions.release(e))
 
     def job(self, pick: int) -> int:
         return sorted(self.holder)[pick % len(self.holder)] if self.holder else 999
@@ -132,13 +125,11 @@ class Leases(RuleBasedStateMachine):
         assert unfinished == sum(who != NOBODYS for who in self.holder.values())
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_leases_behave_as_their_model(kind: str) -> None:
-    machine = type(f"Leases-{kind}", (Leases,), {"kind": kind})
+def test_leases_behave_as_their_model(store: Store) -> None:
     run_state_machine_as_test(
-        machine,
+        type("LeasesOfOneStore", (Leases,), {"store": store}),
         settings=settings(
-            max_examples=20 if kind == "sqlite" else 8,
+            max_examples=25,
             stateful_step_count=30,
             deadline=None,
             derandomize=True,

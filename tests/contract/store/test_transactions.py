@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from threading import Event
 from typing import Any
 
@@ -150,12 +150,10 @@ def test_what_was_submitted_is_written_before_the_end(database_url: str) -> None
 
 def test_text_that_no_database_takes_is_refused_or_kept(store: Store) -> None:
     given = a_workspace("nul", description="a\0b", tags={"k": "\0"})
-    try:
+    with suppress(InvalidInput):  # PostgreSQL refuses NUL in text
         store.write(lambda tx: tx.workspaces.add(given))
-    except InvalidInput as error:
-        assert "NUL" in error.message
-    else:
         assert store.read(lambda tx: tx.workspaces.get(given.ids)).description == "a\0b"
+    assert names(store) in ([], ["nul"])
 
 
 def test_a_lone_surrogate_is_refused(store: Store) -> None:

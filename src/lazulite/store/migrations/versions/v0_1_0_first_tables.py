@@ -171,6 +171,27 @@ def _experiments() -> None:
 def _jobs() -> None:
     op.create_table(
         "jobs",
+        *_job_columns(),
+        sa.CheckConstraint(
+            "lease_token IS NULL OR status NOT IN ('Completed', 'Failed', 'Canceled')",
+            name=op.f("ck_jobs_final_holds_no_lease"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["experiment"], ["experiments.id"], name="fk_jobs_experiment", ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(["parent"], ["jobs.id"], name="fk_jobs_parent", ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(
+            ["workspace"], ["workspaces.id"], name="fk_jobs_workspace", ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name="pk_jobs"),
+        sa.UniqueConstraint("parent", "node", name="uq_jobs_parent_node"),
+        sa.UniqueConstraint("workspace", "name", name="uq_jobs_workspace_name"),
+        sqlite_autoincrement=True,
+    )
+
+
+def _job_columns() -> list[sa.Column[Any]]:
+    return [
         sa.Column("id", ROW, autoincrement=True, nullable=False),
         sa.Column("workspace", ROW, nullable=False),
         sa.Column("name", TEXT, nullable=False),
@@ -207,22 +228,7 @@ def _jobs() -> None:
         sa.Column("environment_key", TEXT, nullable=True),
         sa.Column("modified_at", TIME, nullable=False),
         sa.Column("lease_token", TEXT, nullable=True),
-        sa.CheckConstraint(
-            "lease_token IS NULL OR status NOT IN ('Completed', 'Failed', 'Canceled')",
-            name=op.f("ck_jobs_final_holds_no_lease"),
-        ),
-        sa.ForeignKeyConstraint(
-            ["experiment"], ["experiments.id"], name="fk_jobs_experiment", ondelete="CASCADE"
-        ),
-        sa.ForeignKeyConstraint(["parent"], ["jobs.id"], name="fk_jobs_parent", ondelete="CASCADE"),
-        sa.ForeignKeyConstraint(
-            ["workspace"], ["workspaces.id"], name="fk_jobs_workspace", ondelete="CASCADE"
-        ),
-        sa.PrimaryKeyConstraint("id", name="pk_jobs"),
-        sa.UniqueConstraint("parent", "node", name="uq_jobs_parent_node"),
-        sa.UniqueConstraint("workspace", "name", name="uq_jobs_workspace_name"),
-        sqlite_autoincrement=True,
-    )
+    ]
 
 
 def _job_indexes() -> None:
