@@ -64,6 +64,22 @@ def test_a_package_that_does_not_build() -> None:
     assert "has a wheel" in error.message
 
 
+def test_of_a_packages_own_traceback_the_last_line_is_said() -> None:
+    error = failed(
+        "error: Failed to build `numpy==1.16.0`",
+        "  cause: The build backend returned an error",
+        "",
+        "         [stderr]",
+        "         Traceback (most recent call last):",
+        '           File "<string>", line 8, in <module>',
+        "         ModuleNotFoundError: No module named 'distutils'",
+        "",
+        "hint: `distutils` was removed from the standard library",
+    )
+    assert "returned an error ModuleNotFoundError: No module named 'distutils'; " in error.message
+    assert "Traceback" not in error.message
+
+
 def test_a_full_disk_is_the_machines_fault() -> None:
     error = failed("error: Failed to install: x", "  cause: No space left on device (os error 28)")
     assert isinstance(error, Unavailable)

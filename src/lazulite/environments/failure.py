@@ -28,6 +28,7 @@ _AWAY = re.compile(
 )
 _BLOCK = re.compile(r"^(?:error:|\s*[\u00d7x] )", re.MULTILINE)
 _MARKS = re.compile(r"^\s*(?:cause:|[\u00d7╰├│▶─]+)\s*", re.MULTILINE)
+_QUOTED = re.compile(r"\[std(?:out|err)\]\n(?P<output>.*?)(?=^hint:|\Z)", re.MULTILINE | re.DOTALL)
 _MENDS = (
     (
         re.compile(r"was not found in the (?:package registry|cache)"),
@@ -117,7 +118,16 @@ def _reason(text: str) -> str:
     """Return uv's own words from its last error on, as one line."""
     starts = [found.start() for found in _BLOCK.finditer(text)]
     block = text[starts[-1] :] if starts else text[-_REASON:]
-    words = " ".join(_MARKS.sub("", block).removeprefix("error:").split())
+    words = " ".join(_MARKS.sub("", _without_traceback(block)).removeprefix("error:").split())
     words = words.replace(", we can conclude that your requirements are unsatisfiable", "")
     words = words.removeprefix("No solution found when resolving dependencies ")
     return words if len(words) <= _REASON else f"{words[:_REASON]}..."
+
+
+def _without_traceback(block: str) -> str:
+    """Keep of a package's own output, which uv quotes, only the last line."""
+    found = _QUOTED.search(block)
+    if not found:
+        return block
+    lines = [line for line in found["output"].splitlines() if line.strip()]
+    return f"{block[: found.start()]} {lines[-1] if lines else ''}"
