@@ -49,8 +49,8 @@ def main() -> None:
         client = connect()
 
     job = client.jobs.create_or_update(diabetes(), experiment_name="diabetes")
-    client.jobs.stream(job.name)
-    print(f"{job.name}: {client.jobs.get(job.name).status}")
+    client.jobs.stream(job.name)  # raises if the job fails
+    print(f"{job.name} has completed")
     if args.download:
         client.jobs.download(job.name, download_path=args.download, output_name="model")
 
