@@ -34,7 +34,7 @@ def environment_id(build: Build, section: Section, *, prefix: str = "") -> str:
         prefix: put before an ARM id; component specifications want `azureml:`.
     """
     if "environment" not in section:
-        hint = section.hint("environment", section)
+        hint = section.slip("environment")
         raise section.fail(
             "needs 'environment', such as azureml://registries/azureml/environments/sklearn-1.5"
             f"/labels/latest or {{image: ..., conda_file: ...}}{hint}"

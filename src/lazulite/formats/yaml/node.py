@@ -7,7 +7,6 @@ from typing import Any
 
 from lazulite.domain.errors import Unsupported
 from lazulite.domain.expression import sole_expression
-from lazulite.domain.ids import check_name
 from lazulite.formats.yaml import kind
 from lazulite.formats.yaml.command import (
     ABOUT,
@@ -45,7 +44,7 @@ def read_node(
     Raises:
         Unsupported: it is a step of a kind that Lazulite does not run.
     """
-    check_name(name, "step", path=section.dotted())
+    section.safe_name(name, "step")
     found = kind.of_node(section)
     if found in kind.LATER:
         raise kind.refusal(section, found, "step", Unsupported)

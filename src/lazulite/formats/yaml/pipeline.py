@@ -92,7 +92,7 @@ def _nodes(
 ) -> dict[str, Any]:
     section = owner.section("jobs")
     if section is None or not section.values:
-        raise owner.fail(f"needs 'jobs' with at least one step{owner.hint('jobs', owner)}")
+        raise owner.fail(f"needs 'jobs' with at least one step{owner.slip('jobs')}")
     kinds = _kinds_of_parent(given)
     nodes = {}
     for name in section:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lazulite.domain.errors import Unsupported
-from lazulite.domain.ids import WorkspaceId, check_name
+from lazulite.domain.ids import WorkspaceId
 from lazulite.formats.yaml import kind, overrides
 from lazulite.formats.yaml.asset import read_data, read_model
 from lazulite.formats.yaml.command import read_command_job
@@ -51,7 +51,7 @@ def read(noun: str, document: Document, workspace: WorkspaceId, files: Files) ->
     root = _root(build, document)
     plan = (_read_job if noun == "job" else _READERS[noun])(build, root)
     if plan.name is not None:
-        check_name(plan.name, noun)
+        plan.root.safe_name(plan.name, noun, "name")
     return plan
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lazulite.domain.errors import InvalidInput, LazuliteError, Unsupported
+from lazulite.domain.ids import check_name
 from lazulite.formats.yaml.document import Node
 
 
@@ -58,7 +59,7 @@ class Section:
         """Return a scalar that must be there and not be empty."""
         text = self.text(key)
         if not text:
-            raise self.fail(f"needs '{key}'{self.hint(key, self)}")
+            raise self.fail(f"needs '{key}'{self.slip(key)}")
         return text
 
     def flag(self, key: str) -> bool | None:
@@ -135,6 +136,13 @@ class Section:
         shown = repr(self.values[key].plain())
         return self.fail(f"{must}, not {shown[:60]}", key)
 
+    def safe_name(self, name: str, what: str, key: str | None = None) -> None:
+        """Refuse a name that is no safe path segment."""
+        try:
+            check_name(name, what)
+        except InvalidInput as error:
+            raise self.blame(error, key) from None
+
     def warn(self, message: str, key: str | None = None) -> None:
         """Remember a warning about this mapping or one of its keys."""
         text = self._place(message, key)
@@ -155,6 +163,11 @@ class Section:
         """Return `; did you mean 'x'?` for the nearest known word, else nothing."""
         near = get_close_matches(word, list(known), 1, 0.7)
         return f"; did you mean '{near[0]}'?" if near else ""
+
+    def slip(self, key: str) -> str:
+        """Return words on a key here that may be `key` with a typing error, else nothing."""
+        near = get_close_matches(key, [other for other in self if other != key], 1, 0.7)
+        return f"; is '{near[0]}' on line {self.line_of(near[0])} meant?" if near else ""
 
     def one_of(self, key: str, known: Iterable[str]) -> str | None:
         """Return a word that must be one of `known`, None if absent."""
