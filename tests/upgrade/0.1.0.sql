@@ -172,11 +172,11 @@ CREATE TABLE workspaces (
 INSERT INTO "workspaces" VALUES(1,'0000-sub/team/main','0000-sub','Team','Main','local','Main','','workspaceblobstore',X'7B2261223A22C3B6227D',X'7B2278223A317D',1772368215123457,'ann',1772368215123457);
 CREATE INDEX ix_assets_digest ON assets (workspace, kind, digest) WHERE digest IS NOT NULL;
 CREATE INDEX ix_assets_newest ON assets (workspace, kind, name, id);
-CREATE INDEX ix_jobs_component ON jobs (workspace, component, id) WHERE fingerprint IS NOT NULL AND reused_from IS NULL;
+CREATE INDEX ix_jobs_component ON jobs (component, workspace, id) WHERE fingerprint IS NOT NULL AND reused_from IS NULL;
 CREATE INDEX ix_jobs_experiment ON jobs (experiment, id);
 CREATE INDEX ix_jobs_fingerprint ON jobs (fingerprint, workspace) WHERE fingerprint IS NOT NULL AND reused_from IS NULL;
 CREATE INDEX ix_jobs_lease ON jobs (lease_token) WHERE lease_token IS NOT NULL;
-CREATE INDEX ix_jobs_node ON jobs (workspace, node, id) WHERE fingerprint IS NOT NULL AND reused_from IS NULL;
+CREATE INDEX ix_jobs_node ON jobs (node, workspace, id) WHERE fingerprint IS NOT NULL AND reused_from IS NULL;
 CREATE INDEX ix_jobs_roots ON jobs (workspace, id) WHERE parent IS NULL;
 DELETE FROM "sqlite_sequence";
 INSERT INTO "sqlite_sequence" VALUES('workspaces',1);

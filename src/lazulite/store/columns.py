@@ -39,21 +39,28 @@ class Json(sa.LargeBinary):
 
 
 class ListOf(sa.types.TypeDecorator[Sequence[Any]]):
-    """A whole list as one parameter, so that one prepared statement serves lists of any length."""
+    """A whole list as one parameter, so that one prepared statement serves lists of any length.
+
+    SQLite gets JSON (it has no arrays, and a limit of parameters), PostgreSQL an array.
+    """
 
     impl = sa.Text
     cache_ok = True
 
+    def __init__(self, item: sa.types.TypeEngine[Any]) -> None:
+        super().__init__()
+        self.item = item
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
+        """Say what the driver is given."""
+        array = dialect.name == "postgresql"
+        return dialect.type_descriptor(sa.ARRAY(self.item) if array else sa.Text())
+
     def process_bind_param(self, value: Sequence[Any] | None, dialect: sa.Dialect) -> Any:
-        """SQLite gets JSON (it has no arrays and a limit of variables), PostgreSQL an array."""
+        """Encode the list."""
         if value is None or dialect.name == "postgresql":
             return value
         return encode(value).decode()
-
-    @property
-    def python_type(self) -> type[Any]:
-        """What goes in."""
-        return list
 
 
 class among(FunctionElement[bool]):  # noqa: N801 - SQLAlchemy's way of naming a function
@@ -63,7 +70,8 @@ class among(FunctionElement[bool]):  # noqa: N801 - SQLAlchemy's way of naming a
     inherit_cache = True
 
     def __init__(self, column: sa.ColumnElement[Any], name: str) -> None:
-        super().__init__(column, sa.bindparam(name, type_=ListOf()))
+        item = sa.BigInteger() if isinstance(column.type, sa.Integer) else sa.Text()
+        super().__init__(column, sa.bindparam(name, type_=ListOf(item)))
 
     def self_group(self, against: object = None) -> among:  # noqa: ARG002
         """Stand bare in AND: SQLAlchemy would add ` = 1`, and SQLite then use no index."""
@@ -73,14 +81,13 @@ class among(FunctionElement[bool]):  # noqa: N801 - SQLAlchemy's way of naming a
 @compiles(among)
 def _among(element: among, compiler: SQLCompiler, **kw: Any) -> str:
     column, values = (compiler.process(clause, **kw) for clause in element.clauses)
-    return f"{column} IN (SELECT value FROM json_each({values}))"  # noqa: S608 - both are compiled SQL
+    return f"{column} IN (SELECT value FROM json_each({values}))"  # noqa: S608 - compiled SQL
 
 
 @compiles(among, "postgresql")
 def _among_array(element: among, compiler: SQLCompiler, **kw: Any) -> str:
     column, values = (compiler.process(clause, **kw) for clause in element.clauses)
-    kind = "bigint" if isinstance(next(iter(element.clauses)).type, sa.Integer) else "text"
-    return f"{column} = ANY (CAST({values} AS {kind}[]))"
+    return f"{column} = ANY ({values})"
 
 
 def micros(moment: datetime) -> int:

@@ -220,15 +220,15 @@ _job_index(
 )
 _job_index(
     "node",
-    jobs.c.workspace,
     jobs.c.node,
+    jobs.c.workspace,
     jobs.c.id,
     where="fingerprint IS NOT NULL AND reused_from IS NULL",
 )
 _job_index(
     "component",
-    jobs.c.workspace,
     jobs.c.component,
+    jobs.c.workspace,
     jobs.c.id,
     where="fingerprint IS NOT NULL AND reused_from IS NULL",
 )

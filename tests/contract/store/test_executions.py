@@ -293,6 +293,14 @@ def test_an_engine_that_fell_silent_is_taken_over(store: Store, workspace: int) 
     advance(store, TWO, (job.id, {"attempt": 1}))
 
 
+def test_a_lease_is_good_until_its_very_end(store: Store, workspace: int) -> None:
+    job = held(store, workspace)
+    beat(store, ONE, HERE, timedelta(0))
+    assert takeover(store, TWO, THERE) == []
+    beat(store, ONE, HERE, timedelta(microseconds=-1))
+    assert takeover(store, TWO, THERE) == [job.id]
+
+
 def test_a_restarted_host_takes_its_jobs_back_at_once(store: Store, workspace: int) -> None:
     job = held(store, workspace)
     beat(store, ONE, HERE, timedelta(hours=1))

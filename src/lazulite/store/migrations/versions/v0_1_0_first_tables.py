@@ -233,12 +233,12 @@ def _job_columns() -> list[sa.Column[Any]]:
 
 def _job_indexes() -> None:
     op.create_index(
-        "ix_jobs_component", "jobs", ["workspace", "component", "id"], **_where(EXECUTED)
+        "ix_jobs_component", "jobs", ["component", "workspace", "id"], **_where(EXECUTED)
     )
     op.create_index("ix_jobs_experiment", "jobs", ["experiment", "id"])
     op.create_index("ix_jobs_fingerprint", "jobs", ["fingerprint", "workspace"], **_where(EXECUTED))
     op.create_index("ix_jobs_lease", "jobs", ["lease_token"], **_where("lease_token IS NOT NULL"))
-    op.create_index("ix_jobs_node", "jobs", ["workspace", "node", "id"], **_where(EXECUTED))
+    op.create_index("ix_jobs_node", "jobs", ["node", "workspace", "id"], **_where(EXECUTED))
     op.create_index("ix_jobs_roots", "jobs", ["workspace", "id"], **_where("parent IS NULL"))
 
 
