@@ -62,7 +62,7 @@ def encode_run(job: Job, *, parent: str | None, root: str | None) -> dict[str, A
         "createdBy": {"userName": job.created_by, "userObjectId": None},
         "lastModifiedUtc": job.modified_at,
         "tags": job.tags,
-        "properties": job.properties,
+        "properties": _properties(job),
         "parameters": {},
         "services": {},
         "target": job.compute,
@@ -119,6 +119,13 @@ def _outputs(job: Job) -> dict[str, Any]:
         }
         for name, value in job.outputs.items()
     }
+
+
+def _properties(job: Job) -> dict[str, str]:
+    if not job.reused_from:
+        return job.properties
+    reuse = {"azureml.isreused": "true", "azureml.reusedrunid": job.reused_from}
+    return {**job.properties, **reuse}
 
 
 def _times(job: Job) -> dict[str, Any]:
