@@ -55,6 +55,11 @@ class Call:
         """Whether -o or --query asks for the result even where a command streams."""
         return self.format is not None or self.query is not None
 
+    @property
+    def for_people(self) -> bool:
+        """Whether the result goes to a terminal, and nobody asked for a format."""
+        return not self.wants_data and sys.stdout.isatty()
+
     def show(self, data: Any, columns: Sequence[output.Column] = ()) -> None:
         """Print the result, if any, in the format that was asked for.
 

@@ -10,11 +10,12 @@ from typing import Any, TextIO
 import click
 
 from lazulite.cli.call import Call
-from lazulite.cli.view import PlainView, View
+from lazulite.cli.view import PlainView, View, label
 from lazulite.client import jobs
 from lazulite.domain.errors import LazuliteError
 
-_TAIL = 12  # lines of the last step's log that are shown at the end
+_TAIL = 6  # lines of the log of each finished step that are shown at the end
+_STEPS = 12  # steps whose tails are shown: those that ended last
 _HAS_LOG = frozenset({"Running", "Finalizing", "Completed", "Failed", "Canceled"})
 
 
@@ -34,8 +35,7 @@ class Follower:
         self._threads: dict[str, threading.Thread] = {}
         self._print = threading.Lock()
         self._steps: dict[str, dict[str, Any]] = {}
-        self._last: dict[str, Any] | None = None  # step that completed last, not reused
-        self._job: dict[str, Any] = {}
+        self._ran: list[dict[str, Any]] = []  # steps that completed, in that order; not reused
 
     def run(self) -> dict[str, Any]:
         """Follow to the end; return the final job as Azure's JSON."""
@@ -45,8 +45,9 @@ class Follower:
                 self._take(change, view)
         for thread in self._threads.values():
             thread.join()
-        if not self._logs and self._last is not None:
-            self._show_tail(self._last)
+        if not self._logs:
+            for step in self._ran[-_STEPS:]:
+                self._show_tail(step)
         self._out.flush()
         return jobs.get(session, self._name)
 
@@ -56,7 +57,8 @@ class Follower:
             return PlainView(self._call.say)
         from lazulite.cli.live import LiveView
 
-        return LiveView(self._name)
+        job = jobs.get(self._call.session, self._name)
+        return LiveView(self._name, job["properties"].get("jobs") or ())
 
     def _take(self, change: dict[str, Any], view: View) -> None:
         for step in [
@@ -66,7 +68,6 @@ class Follower:
             self._step(step)
             view.step(step)
         if job := change.get("job"):
-            self._job = job
             view.job(job)
             if str(job.get("kind")).lower() != "pipeline" and job.get("status") in _HAS_LOG:
                 self._follow(job, "", hold=view.hold)
@@ -78,9 +79,9 @@ class Follower:
         if not leaf or step.get("reusedFrom") or status not in _HAS_LOG:
             return
         if self._logs:
-            self._follow(step, f"{step.get('path') or step.get('node')} | ", hold=None)
+            self._follow(step, f"{label(step)} | ", hold=None)
         if status == "Completed" and before != status:
-            self._last = step
+            self._ran.append(step)
 
     def _follow(self, job: dict[str, Any], prefix: str, *, hold: Callable[[], Any] | None) -> None:
         name = str(job["name"])
@@ -112,17 +113,15 @@ class Follower:
             click.echo(text, nl=False, file=self._out)
 
     def _show_tail(self, step: dict[str, Any]) -> None:
-        """Show how the log of the step that ended last ends: a pipeline's result is often there."""
+        """Show how a step's log ends: what a pipeline found out is often printed there."""
         try:
             text = b"".join(jobs.log(self._call.session, str(step["name"]))).decode(
                 "utf-8", "replace"
             )
         except LazuliteError:
             return
-        lines = text.rstrip().splitlines()
-        if lines:
-            self._call.say(f"last lines of {step.get('path') or step.get('node')}:")
-            self._write("".join(f"{line}\n" for line in lines[-_TAIL:]))
+        name = label(step)
+        self._write("".join(f"{name} | {line}\n" for line in text.rstrip().splitlines()[-_TAIL:]))
 
 
 def _line(raw: bytes) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
 from lazulite.cli.output import Column
 from lazulite.cli.words import ago, between, status_style
+
+_HEX = re.compile(r"[0-9a-f]{32,}")  # a digest tells a person nothing but that it differs
 
 
 def _timeline(job: dict[str, Any]) -> dict[str, Any]:
@@ -48,7 +51,7 @@ EXPLAIN_COLUMNS = (
     Column("Step", "path"),
     Column("Status", "status", status_style),
     Column("Reused from", "reusedFrom"),
-    Column("Differs in", lambda node: "; ".join(differences(node))),
+    Column("Why", lambda node: "; ".join(differences(node)) or node.get("reason")),
 )
 
 
@@ -61,5 +64,5 @@ def differences(node: dict[str, Any]) -> list[str]:
 
 
 def _brief(value: object) -> str:
-    text = "nothing" if value is None else str(value)
+    text = "nothing" if value is None else _HEX.sub(lambda found: f"{found[0][:8]}...", str(value))
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
 from lazulite.cli.call import Call, common
@@ -76,17 +74,19 @@ def view_of(*, include_archived: bool, archived_only: bool) -> str:
 
 
 @click.command()
-@_NAME
+@click.argument("job", required=False, type=Name("jobs"))
+@click.option("-n", "--name", type=Name("jobs"), help="Name of the job.")
 @common
-def explain(call: Call, name: str) -> None:
+def explain(call: Call, job: str | None, name: str | None) -> None:
     """Say per step whose outputs it reused, or what differs from the nearest earlier one."""
     from lazulite.client import jobs
 
+    name = name or job
+    if name is None:
+        raise click.UsageError("name the job: lazulite job explain NAME")
+
     found = jobs.explain(call.session, name)
-    if call.format is None and call.query is None and sys.stdout.isatty():
-        call.show(found.get("nodes") or [], EXPLAIN_COLUMNS)
-        return
-    table = call.format == "table" and call.query is None
+    table = call.for_people or (call.format == "table" and call.query is None)
     call.show(found.get("nodes") or [] if table else found, EXPLAIN_COLUMNS)
 
 

@@ -40,8 +40,9 @@ def create(call: Call, file: Path | None, name: str | None, **given: Any) -> Non
     if given["stream"]:
         _stream(call, str(made["name"]), logs=given["logs"])
         return
-    call.show(show("jobs", made), JOB_COLUMNS)
-    if call.format is None and call.query is None:
+    shown = show("jobs", made)
+    call.show([shown] if call.for_people else shown, JOB_COLUMNS)
+    if not call.wants_data:
         call.say(f"follow it with: lazulite job stream -n {made['name']}")
 
 

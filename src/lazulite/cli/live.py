@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Any, Self
@@ -20,8 +21,9 @@ _REDRAWS = 5  # per second
 class LiveView(AbstractContextManager["LiveView"]):
     """The table of one job."""
 
-    def __init__(self, name: str) -> None:
-        """Begin with a job of which nothing is known."""
+    def __init__(self, name: str, planned: Iterable[str] = ()) -> None:
+        """Begin with a job of which nothing is known but its steps' names."""
+        self._planned = dict.fromkeys(planned)
         self._job: dict[str, Any] = {"name": name, "status": "NotStarted"}
         self._steps: dict[str, dict[str, Any]] = {}
         self._held = False
@@ -55,8 +57,9 @@ class LiveView(AbstractContextManager["LiveView"]):
         """Return the table of this moment."""
         table = Table(box=None, show_header=False, pad_edge=False)
         self._row(table, str(self._job["name"]), self._job)
-        for step in list(self._steps.values()):
-            self._row(table, f"  {label(step)}", step)
+        steps = {label(step): step for step in list(self._steps.values())}
+        for name in {**self._planned, **steps}:
+            self._row(table, f"  {name}", steps.get(name, {"status": "NotStarted"}))
         return table
 
     @staticmethod

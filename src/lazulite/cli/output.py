@@ -161,8 +161,8 @@ def _rich(heads: Sequence[Column], cells: list[list[str]], out: TextIO) -> None:
     from rich.text import Text
 
     made = Table(box=None, header_style="bold", pad_edge=False)
-    for column in heads:
-        made.add_column(column.head, overflow="fold")
+    for place, column in enumerate(heads):
+        made.add_column(column.head, overflow="fold", no_wrap=place == 0)
     for row in cells:
         pairs = zip(row, heads, strict=True)
         made.add_row(*(Text(text, style=c.style(text) if c.style else "") for text, c in pairs))

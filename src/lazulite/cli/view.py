@@ -54,7 +54,8 @@ class PlainView(AbstractContextManager["PlainView"]):
         """Nothing is open."""
 
     def job(self, job: dict[str, Any]) -> None:
-        self._tell(str(job["name"]), job)
+        if job.get("status") not in ("Completed", "Failed", "Canceled"):
+            self._tell(str(job["name"]), job)  # of the end there is a report
 
     def step(self, step: dict[str, Any]) -> None:
         self._tell(label(step), step)

@@ -61,7 +61,7 @@ def split(timeline: Mapping[str, Any]) -> list[tuple[str, float]]:
     marks.sort(key=lambda mark: (mark[1], PHASES.index(mark[0])))
     pairs = pairwise(marks)
     spent = [(phase, (after - time).total_seconds()) for (phase, time), (_, after) in pairs]
-    return [(phase, seconds) for phase, seconds in spent if phase != "created" or seconds > 0.05]
+    return [(phase, seconds) for phase, seconds in spent if seconds >= 0.0005]
 
 
 def size(count: int) -> str:
