@@ -37,6 +37,8 @@ def main() -> int:
     args = parser.parse_args()
 
     print(f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.platform()}")
+    if (load := os.getloadavg()[0]) > 0.5:
+        print(f"the machine is busy (load {load:.1f}): look at the ratios")
     if os.environ.pop("PYTHONDONTWRITEBYTECODE", None):
         print("PYTHONDONTWRITEBYTECODE was set: taken out, for it slows every import", flush=True)
     rows: list[Row] = []

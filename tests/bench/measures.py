@@ -151,19 +151,29 @@ def chain(bench: Bench, length: int = 20) -> list[Row]:
         steps.append(duration(bench.server, name) / length)
         _keep_phases(bench, name)
     peer = {"beside": statistics.median(bare), "peer": "bare"}
-    return [Row(what=f"chain of {length}, per step", samples=steps, goal=0.025, **peer)]
+    return [
+        Row(what=f"chain of {length}, per step", samples=steps, goal=0.025, times=25 / 15, **peer)
+    ]
 
 
 def fan_out(bench: Bench, width: int = 500) -> list[Row]:
     """Time many steps at once on two slots, and their join, beside bare subprocess."""
     path = pipelines.fan_out(bench.folder / "fan", width)
     whole, bare = [], []
-    for _ in range(max(1, bench.rounds // 2)):
+    for _ in range(bench.rounds):
         bare.append(_bare(bench, path.parent / "src" / "step.py", width + 1, slots=2))
         name = bench.run(path, round=next(bench.numbers))
         whole.append(duration(bench.server, name))
     peer = {"beside": statistics.median(bare), "peer": "bare"}
-    return [Row(what=f"fan-out of {width} and join, 2 slots", samples=whole, goal=3.5, **peer)]
+    return [
+        Row(
+            what=f"fan-out of {width} and join, 2 slots",
+            samples=whole,
+            goal=3.5,
+            times=3.5 / 2.7,
+            **peer,
+        )
+    ]
 
 
 def again(bench: Bench, length: int = 20, width: int = 999) -> list[Row]:

@@ -31,6 +31,7 @@ class Row:
     what: str
     samples: Sequence[float]
     goal: float | None = None  # at most; None = shown, not judged
+    times: float | None = None  # or at most so many times `beside`, for a slower or busy machine
     beside: float | None = None  # the limit or peer, measured in the same run
     peer: str = ""  # what `beside` is
     form: Format = seconds
@@ -42,8 +43,15 @@ class Row:
 
     @property
     def passed(self) -> bool:
-        """The goal was met, or there is none."""
-        return self.goal is None or self.value <= self.goal
+        """The goal was met, as itself or as a ratio, or there is none."""
+        if self.goal is None or self.value <= self.goal:
+            return True
+        return self.times is not None and self.ratio <= self.times
+
+    @property
+    def ratio(self) -> float:
+        """How many times what it was measured beside."""
+        return self.value / self.beside if self.beside else float("nan")
 
     @property
     def cells(self) -> tuple[str, ...]:
@@ -51,8 +59,10 @@ class Row:
         beside, ratio = "", ""
         if self.beside is not None:
             beside = f"{self.form(self.beside)} {self.peer}"
-            ratio = f"{self.value / self.beside:.2f}x"
+            ratio = f"{self.ratio:.2f}x"
         goal = "" if self.goal is None else f"<= {self.form(self.goal)}"
+        if self.times is not None:
+            goal += f" or {self.times:.2f}x"
         verdict = "" if self.goal is None else "pass" if self.passed else "MISS"
         spread = f"{self.form(min(self.samples))} .. {self.form(max(self.samples))}"
         shown = spread if len(self.samples) > 1 else ""

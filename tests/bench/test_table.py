@@ -13,3 +13,10 @@ def test_a_row_shows_its_median_and_the_ratio_to_its_peer() -> None:
 def test_a_row_without_a_goal_is_not_judged() -> None:
     text = table([Row(what="memory", samples=[2e6], form=megabytes)])
     assert text.splitlines()[-1].split() == ["memory", "2", "MB"]
+
+
+def test_a_slow_machine_is_judged_by_the_ratio() -> None:
+    row = Row(what="step", samples=[0.04], goal=0.025, times=1.67, beside=0.03, peer="bare")
+    assert row.passed
+    assert row.cells[-2:] == ("<= 25.0 ms or 1.67x", "pass")
+    assert not Row(what="step", samples=[0.06], goal=0.025, times=1.67, beside=0.03).passed
