@@ -12,6 +12,7 @@ from lazulite.wire.azure import (
     history,
     identity,
     jobs,
+    registry,
     workspaces,
 )
 from lazulite.wire.blob import blob_routes
@@ -27,6 +28,9 @@ def all_routes(info: ServerInfo) -> list[Route]:
     Args:
         info: what the server says of itself.
     """
-    families = (arm, assets, codes, computes, datastores, history, identity, jobs, workspaces)
+    families = (
+        *(arm, assets, codes, computes, datastores, history, identity, jobs, registry),
+        workspaces,
+    )
     azure = [route for family in families for route in family.routes()]
     return [*own.routes(info), *file_routes(), *job_routes(), *blob_routes(), *azure]

@@ -218,3 +218,13 @@ def test_an_unchanged_script_needs_only_variables(plain_client: Any, folder: Pat
         Environment(name="plain", version="1", image="python:3.11")
     )
     assert env.name == "plain"
+
+
+def test_the_curated_environments_are_in_the_registry(client: Any, server: Any) -> None:
+    from azure.ai.ml import MLClient
+
+    registry = MLClient(client._credential, registry_name="azureml", cloud=client._cloud)
+    names = {environment.name for environment in registry.environments.list()}
+    assert "sklearn-1.5" in names
+    found = registry.environments.get("sklearn-1.5", label="latest")
+    assert (found.name, found.version) == ("sklearn-1.5", "1")
