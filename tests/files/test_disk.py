@@ -15,6 +15,8 @@ from lazulite.files.snapshots import FolderSnapshots
 from lazulite.ports.blobs import BlobName, Upload
 from lazulite.ports.files import Entry
 
+EMPTY = "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262"  # BLAKE3 of nothing
+
 
 def files_below(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()]
@@ -33,23 +35,46 @@ def test_a_disk_that_takes_no_more_is_named_and_nothing_half_written_stays(
     blobs = FolderBlobs(tmp_path / "stores")
     blobs.create(1, "store")
     monkeypatch.setattr(os, "fsync", refuse)
-    empty = "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262"
-    with pytest.raises(Unavailable, match=words):
-        FolderSnapshots(tmp_path / "files").put(empty, 0, io.BytesIO())
     with pytest.raises(Unavailable, match=words):
         blobs.put(BlobName(1, "store", "f"), io.BytesIO(b"1"), Upload())
     assert files_below(tmp_path) == []
+
+
+def test_a_tree_is_not_saved_before_its_objects_are_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    snapshots = FolderSnapshots(tmp_path / "files")
+    snapshots.put(EMPTY, 0, io.BytesIO())
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(Unavailable, match="full"):
+        snapshots.save([Entry("a", EMPTY, 0)])
+    assert not (tmp_path / "files" / "trees").exists()
+    monkeypatch.undo()
+    assert snapshots.save([Entry("a", EMPTY, 0)])
+
+
+def test_an_object_of_no_saved_tree_is_sent_again_after_a_restart(tmp_path: Path) -> None:
+    before = FolderSnapshots(tmp_path / "files")
+    before.put(EMPTY, 0, io.BytesIO())
+    assert before.missing([EMPTY]) == set()
+    after = FolderSnapshots(tmp_path / "files")
+    assert after.missing([EMPTY]) == {EMPTY}
+    after.put(EMPTY, 0, io.BytesIO())
+    after.save([Entry("a", EMPTY, 0)])
+    assert FolderSnapshots(tmp_path / "files").missing([EMPTY]) == set()
 
 
 def test_a_manifest_that_cannot_be_written_is_no_snapshot(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     snapshots = FolderSnapshots(tmp_path / "files")
-    empty = "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262"
-    snapshots.put(empty, 0, io.BytesIO())
+    snapshots.put(EMPTY, 0, io.BytesIO())
     (tmp_path / "files" / "trees").write_text("a file, where the folder would be")
     with pytest.raises(LazuliteError, match="snapshot"):
-        snapshots.save([Entry("a", empty, 0)])
+        snapshots.save([Entry("a", EMPTY, 0)])
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from blake3 import blake3
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lazulite.domain.errors import Conflict, InvalidInput, NotFound, Unavailable
@@ -332,6 +332,7 @@ def test_putting_the_same_object_from_many_threads_keeps_one(
     assert list(files_below(tmp_path).values()) == [data]
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.from_regex(r"[a-c]{1,2}(/[a-c]{1,2}){0,2}", fullmatch=True), st.binary()))
 def test_any_tree_comes_back_whole_or_is_refused(
     tmp_path_factory: pytest.TempPathFactory, files: dict[str, bytes]

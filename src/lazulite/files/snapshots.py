@@ -1,8 +1,9 @@
 """Snapshots: trees of files kept by their content. It deletes nothing.
 
 `objects/ab/cdef...` holds a file under its BLAKE3, `trees/ab/cdef...` the list of a tree's files in
-msgpack. An object is read-only and carries a date made from its digest, so that one that somebody
-changed through a hard link is noticed before it is used again.
+msgpack. An object is read-only. It gets a date made from its digest once it is surely on the disk,
+which is when the first tree with it is saved: one that was lost in a power cut, or that somebody
+changed through a hard link, has another date and is noticed before it is used.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import threading
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -24,7 +27,7 @@ from lazulite.files.digests import Digests, tree_digest
 from lazulite.files.disk import (
     CHUNK,
     explained,
-    replacing,
+    staged,
     temporary_beside,
     write_all,
     write_whole,
@@ -34,6 +37,7 @@ from lazulite.ports.blobs import Reader
 from lazulite.ports.files import Entry
 
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_FLUSHES = 16  # fsyncs at once
 _ATTEMPTS = 3  # at reading a file that somebody is writing
 _ENCODE = msgspec.msgpack.Encoder().encode
 _DECODE = msgspec.msgpack.Decoder(list[Entry]).decode
@@ -48,18 +52,27 @@ class FolderSnapshots:
         self._trees = root / "trees"
         self._digests = digests or Digests(root / "digests")
         self._cloner = Cloner()
+        self._fresh: set[str] = set()  # put by this process, not yet surely on the disk
+        self._lock = threading.Lock()  # of _fresh
         self._read = lru_cache(maxsize=64)(self._read_manifest)
 
     def missing(self, digests: Iterable[str]) -> set[str]:
-        return {digest for digest in digests if not os.path.exists(self._object(digest))}
+        return {digest for digest in digests if not self._is_here(digest)}
+
+    def _is_here(self, digest: str) -> bool:
+        try:
+            status = os.stat(self._object(digest))
+        except FileNotFoundError:
+            return False
+        return status.st_mtime_ns == _stamp(digest) or digest in self._fresh
 
     def put(self, digest: str, size: int, stream: Reader) -> None:
-        target = self._object(digest)
-        if os.path.exists(target):
+        if self._is_here(digest):
             return
         hasher = blake3()
         left = size
-        with explained(f"object {digest[:12]}"), replacing(target, 0o400) as out:
+        target = self._object(digest)
+        with explained(f"object {digest[:12]}"), staged(os.path.dirname(target), 0o400) as out:
             while left and (data := stream.read(min(left, CHUNK))):
                 hasher.update(data)
                 write_all(out, data)
@@ -70,7 +83,10 @@ class FolderSnapshots:
                     "send it again",
                     path="digest",
                 )
-            os.utime(out.fileno(), ns=(_stamp(digest), _stamp(digest)))
+            with self._lock:  # one that is being settled must not be replaced
+                if not self._is_here(digest):
+                    os.replace(str(out.name), target)
+                    self._fresh.add(digest)
 
     def save(self, entries: list[Entry]) -> str:
         _check_tree(entries)
@@ -82,10 +98,34 @@ class FolderSnapshots:
             )
         ordered = sorted(entries, key=lambda entry: entry.path)
         tree = tree_digest(ordered)
-        if not self._manifest(tree).exists():
-            with explained(f"snapshot {tree[:12]}"):
+        with explained(f"snapshot {tree[:12]}"):
+            self._settle({entry.digest for entry in entries})
+            if not self._manifest(tree).exists():
                 write_whole(self._manifest(tree), _ENCODE(ordered))
         return tree
+
+    def _settle(self, digests: set[str]) -> None:
+        """Wait until objects that are fresh are on the disk, and date them as such.
+
+        Many at once, and all after they were written: the disk makes one flush of several, which
+        is 10 to 30 times faster than a flush after each.
+        """
+        with self._lock:
+            fresh = digests & self._fresh
+        if not fresh:
+            return
+        with ThreadPoolExecutor(min(_FLUSHES, len(fresh)), "settle") as pool:
+            list(pool.map(self._flush, fresh))
+        with self._lock:
+            self._fresh -= fresh
+
+    def _flush(self, digest: str) -> None:
+        descriptor = os.open(self._object(digest), os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+            os.utime(descriptor, ns=(_stamp(digest), _stamp(digest)))
+        finally:
+            os.close(descriptor)
 
     def entries(self, tree: str) -> list[Entry]:
         return list(self._read(tree))
