@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -112,6 +113,12 @@ def test_a_database_that_is_away_is_said_without_its_password() -> None:
         open_store("postgresql://u:s3cret@127.0.0.1:1/db")
     assert "postgresql://u:***@127.0.0.1:1/db" in caught.value.message
     assert "s3cret" not in caught.value.message
+
+
+def test_a_missing_driver_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(Unavailable, match=r"install lazulite\[postgres\]"):
+        open_store("postgresql://u:p@127.0.0.1:1/db")
 
 
 def test_a_wrong_password_is_said(database_url: str) -> None:

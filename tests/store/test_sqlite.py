@@ -235,6 +235,14 @@ def test_a_url_of_no_known_database_is_refused(url: str) -> None:
     assert "secret" not in caught.value.message
 
 
+def test_a_home_may_have_any_name(tmp_path: Path) -> None:
+    folder = tmp_path / "a?b=c %20 ü#:@"
+    folder.mkdir()
+    with closing(open_store(f"sqlite:///{folder / 'lazulite.db'}")) as store:
+        store.write(adding("a"))
+    assert (folder / "lazulite.db").exists()
+
+
 def test_what_was_committed_outlives_a_killed_process(path: Path) -> None:
     program = (
         "import os, signal, sys; from lazulite.store.database import open_store;"

@@ -18,16 +18,16 @@ def open_store(url: str) -> Store:
         InvalidInput: the URL names no database that Lazulite knows.
         Unavailable: the database is away, full, read-only, damaged, or newer than this program.
     """
+    path = url.removeprefix("sqlite:///")  # not parsed: a home may have '?' or '%' in its name
+    if path not in (url, "", ":memory:"):
+        from lazulite.store.sqlite import SqliteStore
+
+        return SqliteStore(path)
     try:
         parsed = sa.make_url(url)
     except sa.exc.ArgumentError:
         raise InvalidInput(f"database URL: not a URL; {_FORMS}", path=_VARIABLE) from None
-    kind = parsed.get_backend_name()
-    if kind == "sqlite" and parsed.database and parsed.database != ":memory:":
-        from lazulite.store.sqlite import SqliteStore
-
-        return SqliteStore(parsed)
-    if kind == "postgresql":
+    if parsed.get_backend_name() == "postgresql":
         from lazulite.store.postgres import PostgresStore
 
         return PostgresStore(parsed)

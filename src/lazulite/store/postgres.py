@@ -30,14 +30,7 @@ class PostgresStore:
 
     def __init__(self, url: sa.URL) -> None:
         self._where = f"'{url.set(query={}).render_as_string(hide_password=True)}'"
-        engine = sa.create_engine(
-            url.set(drivername="postgresql+psycopg"),
-            pool_size=CONNECTIONS,
-            max_overflow=0,
-            pool_use_lifo=True,
-            connect_args={} if "connect_timeout" in url.query else {"connect_timeout": CONNECT},
-        )
-        self._engine = engine
+        engine = self._engine = self._create_engine(url)
         self._reads = engine.execution_options(
             isolation_level="REPEATABLE READ", postgresql_readonly=True
         )
@@ -50,6 +43,21 @@ class PostgresStore:
         except BaseException:
             self.close()
             raise
+
+    def _create_engine(self, url: sa.URL) -> sa.Engine:
+        try:
+            return sa.create_engine(
+                url.set(drivername="postgresql+psycopg"),
+                pool_size=CONNECTIONS,
+                max_overflow=0,
+                pool_use_lifo=True,
+                connect_args={} if "connect_timeout" in url.query else {"connect_timeout": CONNECT},
+            )
+        except ModuleNotFoundError as error:
+            raise Unavailable(
+                f"database {self._where}: PostgreSQL needs the package {error.name}: "
+                "install lazulite[postgres]"
+            ) from error
 
     def read(self, work: Callable[[Tx], T]) -> T:
         """Run `work` on a consistent snapshot."""

@@ -47,10 +47,10 @@ class _Lost(Exception):
 class SqliteStore:
     """`ports.store.Store` on one SQLite file."""
 
-    def __init__(self, url: sa.URL) -> None:
-        self._where = f"'{url.database}'"
+    def __init__(self, path: str) -> None:
+        self._where = f"'{path}'"
         self._engine = sa.create_engine(
-            url.set(drivername="sqlite+pysqlite"),
+            sa.URL.create("sqlite+pysqlite", database=path),
             poolclass=sa.NullPool,
             connect_args={"timeout": BUSY, "isolation_level": None, "check_same_thread": False},
         )
@@ -171,7 +171,7 @@ class SqliteStore:
         try:
             with transaction:
                 outcomes = [self._run_within(tx, work) for work in group]
-        except (_Lost, sa.exc.DBAPIError):  # nothing of it was written
+        except BaseException:  # noqa: BLE001 - nothing of it was written; alone, each tells its own
             for work in group:
                 self._run_alone(tx, work)
             return
