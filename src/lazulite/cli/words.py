@@ -19,6 +19,8 @@ _COLORS = {
     "Preparing": "blue",
 }
 
+_WORTH = {False: 0.0005, True: 0.01}  # seconds a phase must last to be told; `created` says little
+
 
 def status_style(status: str) -> str:
     """Return the rich style of a status."""
@@ -61,7 +63,7 @@ def split(timeline: Mapping[str, Any]) -> list[tuple[str, float]]:
     marks.sort(key=lambda mark: (mark[1], PHASES.index(mark[0])))
     pairs = pairwise(marks)
     spent = [(phase, (after - time).total_seconds()) for (phase, time), (_, after) in pairs]
-    return [(phase, seconds) for phase, seconds in spent if seconds >= 0.0005]
+    return [(phase, seconds) for phase, seconds in spent if seconds >= _WORTH[phase == "created"]]
 
 
 def size(count: int) -> str:

@@ -124,7 +124,7 @@ def write_defaults(home: Path, changes: Mapping[str, str]) -> dict[str, str | No
     """Set or, with an empty text, forget defaults; return what is set now."""
     merged = {**read_defaults(home), **changes}
     kept: dict[str, str | None] = {key: value for key, value in merged.items() if value}
-    home.mkdir(parents=True, exist_ok=True)
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
     file = defaults_file(home)
     fresh = file.with_suffix(".new")
     fresh.write_text(json.dumps(kept, indent=2) + "\n")

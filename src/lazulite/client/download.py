@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -127,4 +128,5 @@ def _fetch(session: Session, root: str, name: str, target: Path) -> None:
         raise Conflict(f"{error.filename} is in the way of {target}; remove it") from None
     finally:
         connection.close()
-        fresh.unlink(missing_ok=True)
+        with suppress(OSError):
+            fresh.unlink()

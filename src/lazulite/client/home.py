@@ -122,7 +122,7 @@ def start(settings: Settings, extra: tuple[str, ...] = ()) -> Server:
         Unavailable: it ended, or was not ready in time; the message has its last words.
     """
     try:
-        settings.home.mkdir(parents=True, exist_ok=True)
+        settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
         with settings.server_log.open("ab") as log:
             begin = log.tell()
             process = _spawn(settings, extra, log.fileno())

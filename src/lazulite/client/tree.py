@@ -5,6 +5,7 @@ Digests are remembered by size, time and inode, so that an unchanged folder cost
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import stat
@@ -218,4 +219,5 @@ def _save(store: Path, digests: dict[str, list[object]]) -> None:
         fresh.write_text(json.dumps(kept, separators=(",", ":")))
         fresh.replace(store)
     except OSError:
-        fresh.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            fresh.unlink()
