@@ -40,6 +40,11 @@ class Call:
             self._session = connect(self.options, say=self.say)
         return self._session
 
+    def close(self) -> None:
+        """Hang up, if anybody was called."""
+        if self._session is not None:
+            self._session.close()
+
     def say(self, text: str) -> None:
         """Tell progress: on stderr, so that stdout is data."""
         if not self.quiet:
@@ -99,7 +104,10 @@ def common(function: F) -> F:
             query=given.pop("query"),
             quiet=given.pop("only_show_errors"),
         )
-        return function(call, **given)
+        try:
+            return function(call, **given)
+        finally:
+            call.close()
 
     return wrapped  # type: ignore[return-value]  # click calls it by keywords
 

@@ -60,9 +60,9 @@ def prune(call: Call, keys: tuple[str, ...], *, everything: bool, yes: bool) -> 
     """Free built environments: those whose keys begin so, or all. Jobs build them again."""
     from lazulite.domain.errors import Conflict, NotFound
 
-    found = _cached(call)
     if not keys and not everything:
         raise click.UsageError("name keys as `lazulite environment cache` shows them, or --all")
+    found = _cached(call)
     chosen = [one for one in found if everything or str(one["key"]).startswith(keys)]
     if not chosen and not everything:
         raise NotFound(f"no built environment has a key that begins with {', '.join(keys)}")

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
+
+if TYPE_CHECKING:
+    from lazulite.client.session import Session
 
 _MOST = 200  # names offered at once
 
@@ -50,6 +54,12 @@ def known_names(kind: str, given: dict[str, Any]) -> list[str]:
         "subscription": given.get("subscription"),
     }
     session = connect(options, folder=Path.cwd())
-    if kind == "workspaces":
-        return [str(item["name"]) for item in resources.workspaces(session)]
-    return [str(item["name"]) for item in session.pages(kind)]
+    try:
+        all_there = resources.workspaces if kind == "workspaces" else partial(_pages, kind)
+        return [str(item["name"]) for item in all_there(session)]
+    finally:
+        session.close()
+
+
+def _pages(kind: str, session: Session) -> list[dict[str, Any]]:
+    return list(session.pages(kind))

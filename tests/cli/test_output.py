@@ -1,0 +1,69 @@
+import io
+
+import pytest
+
+from lazulite.cli.output import Column, default_format, search, write
+from lazulite.domain.errors import InvalidInput
+
+ROWS = [{"name": "a", "n": 1, "ok": True, "tags": {"x": 1}}, {"name": "bb", "n": None}]
+
+
+def written(data: object, form: str, columns: tuple[Column, ...] = ()) -> str:
+    out = io.StringIO()
+    write(data, form, columns, out)
+    return out.getvalue()
+
+
+def test_json_is_sorted_and_keeps_letters() -> None:
+    assert written({"b": "ü", "a": 1}, "json") == '{\n  "a": 1,\n  "b": "ü"\n}\n'
+
+
+def test_yaml_is_readable() -> None:
+    assert written({"b": [1], "a": None}, "yaml") == "b:\n- 1\na: null\n"
+    assert written("x", "yaml") == "x\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        ("Completed", "Completed\n"),
+        (None, "\n"),
+        (True, "true\n"),
+        (["a", "b"], "a\nb\n"),
+        ([["a", 1], ["b", 2]], "a\t1\nb\t2\n"),
+        ([{"x": "a", "y": [1, 2], "z": {"k": 1}}], "a\t2\t\n"),
+        ([], ""),
+    ],
+)
+def test_tsv_is_what_az_prints(data: object, text: str) -> None:
+    assert written(data, "tsv") == text
+
+
+def test_a_table_has_heads_and_aligned_rows() -> None:
+    columns = (Column("Name", "name"), Column("Twice", lambda row: (row["n"] or 0) * 2))
+    assert written(ROWS, "table", columns) == ("Name  Twice\n----  -----\na     2\nbb    0\n")
+
+
+def test_a_table_without_columns_shows_plain_keys() -> None:
+    assert written(ROWS, "table") == "Name  N  Ok\n----  -  ----\na     1  True\nbb\n"
+    assert written([["a", 1]], "table").splitlines()[0].split() == ["Column1", "Column2"]
+    assert written(["a"], "table") == "Result\n------\na\n"
+
+
+def test_none_prints_nothing() -> None:
+    assert written(ROWS, "none") == ""
+
+
+def test_people_get_tables_and_programs_json() -> None:
+    assert default_format([], terminal=True) == "table"
+    assert default_format({}, terminal=True) == "yaml"
+    assert default_format([], terminal=False) == "json"
+
+
+def test_a_query_selects() -> None:
+    assert search(ROWS, "[?n].name | [0]") == "a"
+
+
+def test_a_query_that_is_none_is_told() -> None:
+    with pytest.raises(InvalidInput, match="is not JMESPath"):
+        search(ROWS, "a[")

@@ -1,0 +1,40 @@
+"""Commands start fast because they import little."""
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = (
+    "alembic", "azure", "blake3", "cryptography", "fsspec", "httpx", "jmespath", "msgspec",
+    "pathspec", "psutil", "rich", "sqlalchemy", "starlette", "uvicorn", "yaml", "http.client",
+)  # fmt: skip
+SCRIPT = """
+import sys
+from lazulite.cli.main import run
+code = run(sys.argv[1:])
+sys.stderr.write("MODULES " + " ".join(sys.modules))
+sys.exit(code)
+"""
+
+
+def modules_of(*words: str) -> set[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, *words], capture_output=True, text=True, check=False
+    )
+    return set(done.stderr.rpartition("MODULES ")[2].split())
+
+
+@pytest.mark.parametrize("words", [["--help"], ["job", "--help"], ["job", "create", "--help"],
+                                   ["environment", "--help"], ["up", "--help"]])  # fmt: skip
+def test_help_imports_nothing_heavy(words: list[str]) -> None:
+    modules = modules_of(*words)
+    assert "click" in modules
+    assert modules.isdisjoint(HEAVY)
+
+
+def test_a_list_imports_no_server_and_no_yaml() -> None:
+    modules = modules_of("job", "list", "--help")
+    assert "lazulite.cli.job_query" in modules
+    assert not {name for name in modules if name.startswith(("lazulite.wire", "lazulite.store"))}
+    assert "lazulite.cli.job_submit" not in modules
