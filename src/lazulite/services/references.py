@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from lazulite.domain import curated
 from lazulite.domain.asset import Asset, AssetKind
 from lazulite.domain.errors import InvalidInput, LazuliteError, NotFound, Unsupported
 from lazulite.domain.ids import (
@@ -224,9 +225,11 @@ def _curated(ref: AssetRef, path: str) -> tuple[str, EnvironmentSpec]:
             f"environments of '{AZURE_REGISTRY}'",
             path=path,
         )
-    which = f"versions/{ref.version}" if ref.version else f"labels/{ref.label}"
-    uri = f"azureml://registries/{AZURE_REGISTRY}/environments/{ref.name}/{which}"
-    return uri, EnvironmentSpec(name=f"{registry}/{ref.name}", curated=ref.name)
+    found = curated.find(ref.name, version=ref.version, label=ref.label)
+    uri = (
+        f"azureml://registries/{AZURE_REGISTRY}/environments/{found.name}/versions/{found.version}"
+    )
+    return uri, EnvironmentSpec(name=f"{registry}/{found.name}", curated=found.name)
 
 
 def _is_url(uri: str) -> bool:
