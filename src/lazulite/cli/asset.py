@@ -135,7 +135,7 @@ def create(
     given = tuple(f"{key}={json.dumps(value)}" for key, value in content.items()) if file else ()
     plan = read_plan(call, noun, file, (*given, *assignments), content)
     call.warn(plan.warnings)
-    call.show(show(kind, carry_out(call.session, plan)), COLUMNS[kind])
+    call.show(show(kind, carry_out(call.session, plan, call.say)), COLUMNS[kind])
 
 
 def _show(noun: str, kind: str) -> click.Command:

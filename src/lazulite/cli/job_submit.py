@@ -34,7 +34,7 @@ def create(call: Call, file: Path | None, name: str | None, **given: Any) -> Non
     changes = (f"name={name}", *assignments) if name else assignments
     plan = _plan(call, file, changes)
     call.warn(plan.warnings)
-    made = carry_out(call.session, plan)
+    made = carry_out(call.session, plan, call.say)
     if given["web"]:
         _open(call, made)
     if given["stream"]:

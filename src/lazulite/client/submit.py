@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Callable
 from dataclasses import replace
@@ -67,10 +66,9 @@ def carry_out(session: Session, plan: Plan, say: Callable[[str], None] = lambda 
 
 
 def _upload(session: Session, upload: Upload, say: Callable[[str], None]) -> str:
-    say(f"uploading {os.path.relpath(upload.path)}")
     if upload.use == "code":
-        return upload_code(session, upload.path, upload.includes)
-    return upload_data(session, upload.path)
+        return upload_code(session, upload.path, upload.includes, say=say)
+    return upload_data(session, upload.path, say=say)
 
 
 def _put(session: Session, plan: Plan, body: dict[str, Any]) -> Any:

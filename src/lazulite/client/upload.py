@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,20 @@ from lazulite.domain.workspace import BLOB_STORE
 _SMALL = 1024 * 1024  # bytes up to which files travel together
 _BATCH = 8 * 1024 * 1024  # bytes of one such request
 _LANES = 4  # requests at once
+_WORTH_A_WORD = 20_000_000  # bytes
 
 
-def upload_code(session: Session, path: Path, includes: tuple[Path, ...] = ()) -> str:
+Say = Callable[[str], None]
+
+
+def upload_code(
+    session: Session, path: Path, includes: tuple[Path, ...] = (), *, say: Say = lambda _: None
+) -> str:
     """Save a snapshot; return the ARM id of the code version that names it."""
     files = DigestCache(_cache(session)).digest(path, code_files(path, includes))
     if not files:
         raise InvalidInput(f"the code folder {path} has no files (all are ignored?)", path="code")
-    tree = _save(session, files, {})
+    tree = _save(session, files, {}, say)
     name = f"{tree[:8]}-{tree[8:12]}-{tree[12:16]}-{tree[16:20]}-{tree[20:32]}"
     properties = {"codeUri": f"lazulite://snapshots/{tree}", "isAnonymous": True}
     rest = f"codes/{name}/versions/1"
@@ -30,16 +36,16 @@ def upload_code(session: Session, path: Path, includes: tuple[Path, ...] = ()) -
     return str(reply.get("id") or f"{session.workspace.arm}/{rest}")
 
 
-def upload_data(session: Session, path: Path) -> str:
+def upload_data(session: Session, path: Path, *, say: Say = lambda _: None) -> str:
     """Put a file or folder on the default datastore once; return its `azureml://` URI."""
     files = DigestCache(_cache(session)).digest(path, data_files(path))
     if not files:
         raise InvalidInput(f"the data folder {path} is empty", path="path")
-    tree = _save(session, files, {})
+    tree = _save(session, files, {}, say)
     # A file, and a folder of that file alone, are one tree; they must not share a place.
     folder = f"LocalUpload/{tree}-file" if path.is_file() else f"LocalUpload/{tree}"
     place = folder if path.is_file() else f"{folder}/{path.name}"
-    _save(session, files, {"datastore": BLOB_STORE, "path": place})
+    _save(session, files, {"datastore": BLOB_STORE, "path": place}, say)
     return f"azureml://datastores/{BLOB_STORE}/paths/{folder}/{path.name}"
 
 
@@ -47,13 +53,17 @@ def _cache(session: Session) -> Path:
     return session.settings.home / "cache" / "digests"
 
 
-def _save(session: Session, files: list[Digested], place: dict[str, Any]) -> str:
+def _save(session: Session, files: list[Digested], place: dict[str, Any], say: Say) -> str:
     """Save a tree, sending what is missing; return its digest."""
     body = {"entries": [file.entry for file in files], **place}
     path = session.own("snapshots")
     reply = session.connection.json("POST", path, body, repeat=True)
     if missing := set(reply["missing"]):
-        _send(session, [file for file in files if file.digest in missing])
+        lacking = [file for file in files if file.digest in missing]
+        total = sum(file.file.size for file in lacking)
+        if total >= _WORTH_A_WORD:
+            say(f"uploading {len(lacking)} files, {total / 1e6:.0f} MB")
+        _send(session, lacking)
         reply = session.connection.json("POST", path, body, repeat=True)
         if reply["missing"]:
             changed = next(f for f in files if f.digest in set(reply["missing"]))
