@@ -51,8 +51,12 @@ EXPLAIN_COLUMNS = (
     Column("Step", "path"),
     Column("Status", "status", status_style),
     Column("Reused from", "reusedFrom"),
-    Column("Why", lambda node: "; ".join(differences(node)) or node.get("reason")),
+    Column("Differs in", lambda node: "; ".join(differences(node)) or _reason(node)),
 )
+
+
+def _reason(node: dict[str, Any]) -> object:
+    return None if node.get("reusedFrom") else node.get("reason")
 
 
 def differences(node: dict[str, Any]) -> list[str]:
