@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import msgspec
+
 from lazulite.domain.errors import LazuliteError
 from lazulite.engine.core import Core
 from lazulite.engine.launcher import BUILD_LOG, Launcher
@@ -78,7 +80,7 @@ class Builds:
 
     def _run(self, live: LiveCommand, build: Build) -> None:
         def progress(step: str) -> None:
-            build.step = step
+            self._core.post(lambda: self._say(build, step))
 
         key = live.work.environment_key
         try:
@@ -86,7 +88,7 @@ class Builds:
                 spec = self._spec(live)
                 path = self._launcher.artifacts(live.job) / BUILD_LOG
                 path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-                self._launcher.environments.build(
+                prefix = self._launcher.environments.build(
                     spec, path, cancel=build.cancel, progress=progress
                 )
         except BuildCanceled:
@@ -98,7 +100,20 @@ class Builds:
             crash = LazuliteError(f"the build stopped: {error}")
             self._core.post(lambda: self._failed(self._end(key, build), crash))
         else:
-            self._core.post(lambda: self._built(self._end(key, build)))
+            self._core.post(lambda: self._done(key, build, prefix.key))
+
+    def _say(self, build: Build, step: str) -> None:
+        """Tell whoever watches the waiting jobs what the build is doing."""
+        build.step = step
+        for live in build.waiting:
+            live.change({"waits_for": self.why(live)})
+        self._core.services.changes.publish((one.job, one.path) for one in build.waiting)
+
+    def _done(self, key: str, build: Build, made: str) -> None:
+        waiting = self._end(key, build)
+        for live in waiting:  # after an upgrade the same environment may have another key
+            live.work = msgspec.structs.replace(live.work, environment_key=made)
+        self._built(waiting)
 
     def _discard(self, key: str, build: Build) -> None:
         """Whoever joined after the last one left is served by the next build."""

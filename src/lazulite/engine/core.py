@@ -8,17 +8,16 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from lazulite.domain.asset import Asset, AssetKind
-from lazulite.domain.errors import NotFound, StaleLease, Unavailable
-from lazulite.domain.job import Job, OutputSpec, OutputValue
+from lazulite.domain.errors import Unavailable
+from lazulite.domain.job import OutputValue
+from lazulite.engine.ledger import RETRY_WRITE, Ledger
 from lazulite.engine.live import LiveJob
-from lazulite.ports.store import Tx
+from lazulite.engine.turn import Act, Turn, clash
 from lazulite.services.context import Services
 
 T = TypeVar("T")
@@ -27,25 +26,9 @@ log = logging.getLogger("lazulite.engine")
 LEASE = timedelta(seconds=60)
 BEAT = 20.0  # seconds between two extensions of the lease
 WORKERS = 8  # threads that launch, look and collect
-RETRY_WRITE = 1.0  # seconds between tries while the database is away or the disk full
+SOON = 0.1  # seconds until what can wait is written
+LONGEST = 3600.0  # seconds of one wait; a longer timer takes several
 MOST_ACTS = 2_000  # acts decided in one transaction
-
-Act = Callable[[], None]
-
-
-@dataclass(slots=True)
-class Turn:
-    """What one turn decided: written whole or not at all, then acted upon."""
-
-    changes: dict[int, dict[str, Any]] = field(default_factory=dict)
-    spawned: list[tuple[LiveJob, bytes | None]] = field(default_factory=list)
-    assets: list[tuple[LiveJob, str, OutputSpec]] = field(default_factory=list)
-    after: list[tuple[Act, LiveJob | None]] = field(default_factory=list)
-    touched: list[LiveJob] = field(default_factory=list)
-
-    def __bool__(self) -> bool:
-        """There is something to write or do."""
-        return bool(self.changes or self.spawned or self.after)
 
 
 class Core:
@@ -62,8 +45,11 @@ class Core:
         self._inbox: queue.SimpleQueue[tuple[Act, LiveJob | None]] = queue.SimpleQueue()
         self._timers: list[tuple[float, int, Act, LiveJob | None]] = []
         self._order = itertools.count()
+        self._soon: dict[int, dict[str, Any]] = {}
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="lazulite-worker")
         self.on_crash: Callable[[LiveJob, BaseException], None] = lambda _live, _error: None
+        self._ledger = Ledger(self)
+        self.on_drop: Callable[[LiveJob], None] = lambda _live: None
 
     def now(self) -> datetime:
         """The services' clock."""
@@ -73,31 +59,79 @@ class Core:
         """Let the engine's thread run `act`; if it raises, `live` fails. Any thread."""
         self._inbox.put((act, live))
 
-    def work(self, live: LiveJob, blocking: Callable[[], T], then: Callable[[T], None]) -> None:
-        """Run `blocking` in a worker, then `then` with its result in the engine's thread."""
+    def work(
+        self,
+        live: LiveJob,
+        blocking: Callable[[], T],
+        then: Callable[[T], None],
+        failed: Callable[[Exception], None] | None = None,
+    ) -> None:
+        """Run `blocking` in a worker, then `then` with its result in the engine's thread.
+
+        Args:
+            live: the job it is for; it fails if `blocking` or `then` raises.
+            blocking: what may wait for files, processes or the network.
+            then: gets the result.
+            failed: gets what `blocking` raised, instead of the job failing.
+        """
 
         def run() -> None:
             try:
                 result = blocking()
             except Exception as error:  # noqa: BLE001 - a loop of the engine: the job fails, logged
                 failure = error
-                self.post(lambda: self.on_crash(live, failure))
+                if failed is not None:
+                    self.post(lambda: failed(failure), live)
+                else:
+                    self.post(lambda: self._crash(live, failure))
             else:
                 self.post(lambda: then(result), live)
 
-        if not self.closing.is_set():
+        if self.closing.is_set():
+            return
+        try:
             self._pool.submit(run)
+        except RuntimeError:
+            if not self.closing.is_set():  # else it was closed in between: the next engine goes on
+                raise
 
     def at(self, delay: float, act: Act, live: LiveJob | None = None) -> None:
         """Run `act` in `delay` seconds in the engine's thread."""
         heapq.heappush(self._timers, (time.monotonic() + delay, next(self._order), act, live))
 
+    def persist(self, act: Act) -> None:
+        """Run an act that only reads or claims; again later while the database is away."""
+        try:
+            act()
+        except Unavailable as error:
+            log.warning("nothing can be read, trying again: %s", error)
+            self.at(RETRY_WRITE, lambda: self.persist(act))
+
     def write(self, live: LiveJob, **fields: Any) -> None:
         """Change fields of a held job: in memory now, on disk with this turn."""
         fields["modified_at"] = self.now()
-        self.turn.changes.setdefault(live.job.id, {}).update(fields)
+        if live.job.id:  # else it is stored with this turn, as it is at the turn's end
+            self.turn.changes.setdefault(live.job.id, {}).update(fields)
         live.change(fields)
         self.turn.touched.append(live)
+
+    def write_soon(self, live: LiveJob, **fields: Any) -> None:
+        """Change fields that a restart would find out again: in memory now, on disk within `SOON`.
+
+        They go with the next turn that writes, so that a short step costs one transaction less.
+        """
+        if not self._soon:
+            self.at(SOON, self._flush)
+        self._soon.setdefault(live.job.id, {}).update(fields)
+        live.change(fields)
+        self.services.changes.publish([(live.job, live.path)])
+
+    def _flush(self) -> None:
+        """Let what `write_soon` left be written with this turn."""
+        soon, self._soon = self._soon, {}
+        for job, fields in soon.items():
+            if job in self.live or job in self.turn.changes:
+                self.turn.changes[job] = fields | self.turn.changes.get(job, {})
 
     def spawn(self, live: LiveJob, definition: bytes | None, then: Act) -> None:
         """Store a new child with this turn; `live.job` gets its id, then `then` runs."""
@@ -109,6 +143,14 @@ class Core:
         """Run `act` once this turn is written; if it raises, `live` fails."""
         self.turn.after.append((act, live))
 
+    def clash(self, live: LiveJob, outputs: Mapping[str, OutputValue]) -> str | None:
+        """Say which output names a version of a data asset that is something else. Any thread."""
+        specs = live.outputs.items()
+        asked = [(name, spec, outputs[name].uri) for name, spec in specs if name in outputs]
+        if not any(spec.name and spec.version for _, spec, _ in asked):
+            return None
+        return self.services.store.read(lambda tx: clash(tx, live.job, asked))
+
     def register(self, live: LiveJob) -> None:
         """Register, with this turn, the data assets that a completed job's outputs name."""
         for name, spec in live.outputs.items():
@@ -118,13 +160,13 @@ class Core:
     def run(self) -> None:
         """Take turns until `closing`; the body of the engine's thread."""
         while not self.closing.is_set():
-            self._guarded(*self._next())
+            self.guard(*self._next())
             for _ in range(MOST_ACTS):
                 try:
                     act, live = self._inbox.get_nowait()
                 except queue.Empty:
                     break
-                self._guarded(act, live)
+                self.guard(act, live)
             self.commit()
 
     def _next(self) -> tuple[Act, LiveJob | None]:
@@ -134,109 +176,46 @@ class Core:
                 _, _, act, live = heapq.heappop(self._timers)
                 return act, live
             try:
-                return self._inbox.get(timeout=wait)
+                return self._inbox.get(timeout=wait if wait is None else min(wait, LONGEST))
             except queue.Empty:
                 continue
 
-    def _guarded(self, act: Act, live: LiveJob | None) -> None:
+    def guard(self, act: Act, live: LiveJob | None = None) -> None:
+        """Run `act`; if it raises, `live` fails and all others go on."""
+        if live is not None and live.dropped:
+            return
         try:
             act()
         except Exception as error:  # a loop of the engine: one job's fault must not stop the others
             log.exception("job %s", live.job.name if live else "-")
             if live is not None:
-                self.on_crash(live, error)
+                self._crash(live, error)
+
+    def _crash(self, live: LiveJob, error: BaseException) -> None:
+        if live.dropped:
+            return
+        try:
+            self.on_crash(live, error)
+        except Exception:  # a loop of the engine, as above
+            log.exception("job %s could not be failed", live.job.name)
 
     def commit(self) -> None:
         """Write what was decided and act on it, until nothing is left to decide."""
         while self.turn:
+            if self.turn.changes:
+                self._flush()
             turn, self.turn = self.turn, Turn()
-            if not self._apply(turn):
+            if not self._ledger.write(turn):
                 continue
             if turn.touched:
                 changed = {id(one): one for one in turn.touched}.values()
-                self.services.changes.publish((one.job, one.path) for one in changed)
+                news = [(one.job, one.path) for one in changed if not one.dropped]
+                self.guard(lambda news=news: self.services.changes.publish(news))  # type: ignore[misc]
             for act, live in turn.after:
-                self._guarded(act, live)
-
-    def _apply(self, turn: Turn) -> bool:
-        """Write a turn, waiting out a database that is away; False if the lease was lost."""
-        while turn.changes or turn.spawned or turn.assets:
-            try:
-                stored = self.services.store.write(lambda tx: self._write_turn(tx, turn))
-            except StaleLease as error:
-                self._drop(turn, error)
-                return False
-            except Unavailable as error:
-                log.warning("nothing can be written, trying again: %s", error)
-                if self.closing.wait(RETRY_WRITE):
-                    return False
-            else:
-                for (live, _), job in zip(turn.spawned, stored, strict=True):
-                    live.job = job
-                    if not job.is_final:
-                        self.live[job.id] = live
-                break
-        return True
-
-    def _write_turn(self, tx: Tx, turn: Turn) -> list[Job]:
-        for live, output, spec in turn.assets:
-            value = live.job.outputs[output]
-            asset = self._add_asset(tx, live.job, spec, value)
-            value = OutputValue(
-                type=value.type,
-                uri=value.uri,
-                digest=value.digest,
-                asset=asset,
-                origin=value.origin,
-            )
-            outputs = {**live.job.outputs, output: value}
-            live.change({"outputs": outputs})
-            if live.job.id in turn.changes:
-                turn.changes[live.job.id]["outputs"] = outputs
-        rows = [(live.job, definition) for live, definition in turn.spawned]
-        stored = tx.executions.spawn(self.token, rows) if rows else []
-        if turn.changes:  # after the children: a parent that ends here drops its lease
-            tx.executions.advance(self.token, list(turn.changes.items()))
-        return stored
-
-    def _add_asset(self, tx: Tx, job: Job, spec: OutputSpec, value: OutputValue) -> str:
-        name = spec.name or ""
-        version = spec.version or next_version(tx, job.workspace, name)
-        now = self.now()
-        kind = AssetKind.DATA
-        body = {"dataType": value.type, "dataUri": value.uri, "isAnonymous": False}
-        tx.assets.add(
-            job.workspace,
-            Asset(
-                kind=kind,
-                name=name,
-                version=version,
-                body=body,
-                created_at=now,
-                created_by=job.created_by,
-                modified_at=now,
-            ),
-        )
-        return f"{name}:{version}"
-
-    def _drop(self, turn: Turn, error: StaleLease) -> None:
-        """Forget the trees that another engine took over."""
-        log.warning("%s", error)
-        roots = {live.root.job.id for live in turn.touched}
-        for job, live in list(self.live.items()):
-            if live.root.job.id in roots:
-                del self.live[job]
+                self.guard(act, live)
 
     def close(self) -> None:
         """Let the thread end; running processes go on."""
         self.closing.set()
         self.post(lambda: None)
         self._pool.shutdown(wait=False, cancel_futures=True)
-
-
-def next_version(tx: Tx, workspace: int, name: str) -> str:
-    """Return the version that a new data asset of this name gets."""
-    try:
-        return tx.assets.container(workspace, AssetKind.DATA, name).next
-    except NotFound:
-        return "1"

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from lazulite.domain.job import CommandDef, Job, OutputSpec, OutputValue
+from lazulite.domain.job import CommandDef, Job, JobError, OutputSpec, OutputValue
 from lazulite.domain.pipeline import PipelineDef
 from lazulite.domain.workspace import Workspace
 from lazulite.engine.progress import Progress
@@ -17,7 +17,7 @@ from lazulite.ports.compute import Launch
 TIMELINE = frozenset({"preparing", "queued", "starting", "running", "finalizing", "ended"})
 
 
-@dataclass(slots=True, eq=False, kw_only=True)
+@dataclass(slots=True, eq=False, kw_only=True, weakref_slot=True)
 class LiveJob:
     """What commands and pipelines share."""
 
@@ -26,6 +26,7 @@ class LiveJob:
     parent: LivePipeline | None = None
     outputs: dict[str, OutputSpec] = field(default_factory=dict)
     canceled: bool = False  # it was told to stop
+    dropped: bool = False  # another engine drives it now
 
     @property
     def path(self) -> str:
@@ -73,6 +74,8 @@ class LivePipeline(LiveJob):
     children: dict[str, LiveJob] = field(default_factory=dict)  # node -> active child
     produced: dict[str, dict[str, OutputValue]] = field(default_factory=dict)
     failed: LiveJob | None = None  # the first child that failed
+    halted: bool = False  # it stops, and so was told all that is active in it
+    crashed: JobError | None = None  # the engine could not go on with it
     adopting: bool = False  # after a restart, until its children are known
     identities: dict[str, str] = field(default_factory=dict)  # URI -> digest; the root's counts
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import signal
 from dataclasses import dataclass
 
 import msgspec
@@ -14,6 +15,7 @@ from lazulite.formats.azure.job import MASK, mask
 from lazulite.ports.compute import Ended, Launch, Lost, Sight
 
 TAIL_LINES = 20
+_OPEN = ("AZURE_ML_INPUT_", "AZURE_ML_OUTPUT_")  # values of inputs are no secrets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +32,17 @@ class Outcome:
         return self.sight.exit_code if isinstance(self.sight, Ended) else None
 
 
+def failure_of(error: BaseException) -> JobError:
+    """Return why a job failed whose handling raised; a text that any database takes."""
+    code = "UserError" if isinstance(error, LazuliteError) else "SystemError"
+    return JobError(code=code, message=_storable(str(error) or type(error).__name__))
+
+
+def _storable(text: str) -> str:
+    """Replace what a file's name may hold and UTF-8 cannot."""
+    return text.encode(errors="backslashreplace").decode().replace("\0", "\\0")
+
+
 def collect(
     launcher: Launcher, job: Job, work: CommandDef, launch: Launch, sight: Sight
 ) -> Outcome:
@@ -38,7 +51,8 @@ def collect(
         try:
             return Outcome(sight=sight, outputs=_identify(launcher, job), error=None)
         except (LazuliteError, OSError) as cause:
-            failed = JobError(code="OutputError", message=f"its outputs cannot be read: {cause}")
+            why = _storable(f"its outputs cannot be read: {cause}")
+            failed = JobError(code="OutputError", message=why)
             return Outcome(sight=sight, outputs=job.outputs, error=failed)
     error = JobError(
         code="UserError" if isinstance(sight, Ended) else "ProcessLost",
@@ -63,8 +77,11 @@ def _reason(sight: Sight) -> str:
         return f"the process is gone and left no result: {sight.reason}"
     if not isinstance(sight, Ended):
         return "the process could not be started"
-    if sight.exit_code > 128:
-        return f"the command was ended by signal {sight.exit_code - 128}"
+    if sight.exit_code - 128 in signal.valid_signals():
+        number = sight.exit_code - 128
+        named = number in {one.value for one in signal.Signals}
+        name = f" ({signal.Signals(number).name})" if named else ""
+        return f"the command was ended by signal {number}{name}"
     return f"the command ended with exit status {sight.exit_code}"
 
 
@@ -73,7 +90,7 @@ def _reproduce(launch: Launch, work: CommandDef) -> str | None:
     if not launch.command:
         return None
     hidden = {k for k, v in mask(work.environment_variables).items() if v == MASK}
-    hidden |= {k for k in launch.env if k.endswith("_TOKEN")}
+    hidden |= {k for k, v in mask(launch.env).items() if v == MASK and not k.startswith(_OPEN)}
     lines = ["#!/bin/sh", "# Runs this step again with its inputs, in its folder."]
     for key, value in sorted(launch.env.items()):
         if not key.replace("_", "a").isalnum():
@@ -89,7 +106,7 @@ def _reproduce(launch: Launch, work: CommandDef) -> str | None:
     ]
     script = launch.records.parent / "reproduce.sh"
     try:
-        script.write_text("\n".join(lines) + "\n")
+        script.write_bytes(("\n".join(lines) + "\n").encode(errors="surrogateescape"))
         script.chmod(0o700)
     except OSError:
         return None

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import msgspec
 
-from lazulite.domain.errors import InvalidInput, LazuliteError
+from lazulite.domain.errors import InvalidInput, LazuliteError, Unavailable
 from lazulite.domain.fingerprint import fingerprint, parts
 from lazulite.domain.ids import MAX_NAME, StoragePath, parse_storage
 from lazulite.domain.job import (
@@ -26,7 +27,9 @@ from lazulite.engine.bindings import output_specs, place, resolve_inputs
 from lazulite.engine.commands import DEFAULT_COMPUTE, Commands
 from lazulite.engine.core import Core
 from lazulite.engine.launcher import Launcher
+from lazulite.engine.ledger import RETRY_WRITE
 from lazulite.engine.live import LiveCommand, LiveJob, LivePipeline
+from lazulite.engine.outcome import failure_of
 from lazulite.engine.progress import Progress
 from lazulite.services.jobs import encode_work
 
@@ -68,8 +71,19 @@ class Pipelines:
         self._core.write(live, status=JobStatus.RUNNING, starting=now, running=now)
         self.identify(live, lambda: self.spawn(live, live.progress.start()))
 
-    def identify(self, live: LivePipeline, then: Any) -> None:
-        """Find the content identity of all data that the pipeline names by URI, then go on."""
+    def identify(
+        self,
+        live: LivePipeline,
+        then: Callable[[], None],
+        failed: Callable[[Exception], None] | None = None,
+    ) -> None:
+        """Find the content identity of all data that the pipeline names by URI, then go on.
+
+        Args:
+            live: a root pipeline.
+            then: how to go on.
+            failed: gets the error if data cannot be read, instead of the pipeline failing.
+        """
         uris = {v.uri for v in live.job.inputs.values() if isinstance(v, DataInput)}
         uris |= set(_named_data(live.work))
         if not uris:
@@ -91,7 +105,7 @@ class Pipelines:
             live.change({"inputs": inputs})
             then()
 
-        self._core.work(live, digests, known)
+        self._core.work(live, digests, known, failed)
 
     def _digest(self, workspace: int, uri: str) -> str:
         storage = parse_storage(uri)
@@ -111,7 +125,7 @@ class Pipelines:
             self.cancel(live)
             return
         self._stop_if_failed(live)
-        self.spawn(live, missing)
+        self._spawn_active(live, missing)
 
     # --- nodes --------------------------------------------------------------------------------
 
@@ -120,17 +134,28 @@ class Pipelines:
         wave = list(ready)
         while wave:
             made = [self._make_node(live, name) for name in wave]
-            twins = self._twins(live, [m for m in made if isinstance(m, LiveCommand)])
+            try:
+                twins = self._twins(live, made)
+            except Unavailable:
+                later = partial(self._spawn_active, live, wave)
+                self._core.at(RETRY_WRITE, later, live)
+                break
             wave = []
             for child in made:
-                twin = twins.get(child.job.fingerprint or "")
-                if isinstance(child, LiveCommand) and twin is not None:
+                twin = twins.get(child)
+                if twin is not None:
                     wave += self._reuse(live, child, twin)
                 elif child.job.is_final:
                     wave += self._stillborn(live, child)
                 else:
                     self._store(live, child)
+        self._stop_if_failed(live)
         self.settle(live)
+
+    def _spawn_active(self, live: LivePipeline, names: Iterable[str]) -> None:
+        """Create nodes that had to wait, but for those that were given up meanwhile."""
+        active = live.progress.active
+        self.spawn(live, [name for name in names if name in active])
 
     def _make_node(self, live: LivePipeline, name: str) -> LiveJob:
         node = live.work.nodes[name]
@@ -198,36 +223,46 @@ class Pipelines:
 
     # --- reuse --------------------------------------------------------------------------------
 
-    def _twins(self, live: LivePipeline, made: list[LiveCommand]) -> dict[str, Job]:
-        wanted = [
-            str(child.job.fingerprint)
+    def _twins(self, live: LivePipeline, made: list[LiveJob]) -> dict[LiveJob, Job]:
+        wanted = {
+            child: str(child.job.fingerprint)
             for child in made
-            if not child.job.is_final and self._may_reuse(live, child)
-        ]
+            if isinstance(child, LiveCommand) and self._may_reuse(live, child)
+        }
         if not wanted:
             return {}
-        workspace = live.job.workspace
+        workspace, keys = live.job.workspace, list(set(wanted.values()))
         read = self._core.services.store.read
-        found = read(lambda tx: tx.executions.twins(workspace, wanted))
-        return {key: twin for key, twin in found.items() if self._is_there(twin)}
+        found = read(lambda tx: tx.executions.twins(workspace, keys))
+        there = {key: twin for key, twin in found.items() if self._is_there(twin)}
+        return {child: there[key] for child, key in wanted.items() if key in there}
 
     def _may_reuse(self, live: LivePipeline, child: LiveCommand) -> bool:
         node = live.work.nodes[str(child.job.node)]
-        return child.work.deterministic and not (live.force_rerun or node.force_rerun)
+        if child.job.is_final or live.force_rerun or node.force_rerun:
+            return False
+        return child.work.deterministic and all(map(_is_identified, child.job.inputs.values()))
 
     def _is_there(self, twin: Job) -> bool:
-        return all(
-            value.digest is None or self._launcher.output_path(twin, value).exists()
-            for value in twin.outputs.values()
-        )
+        try:
+            return all(
+                value.digest is None or self._launcher.output_path(twin, value).exists()
+                for value in twin.outputs.values()
+            )
+        except (LazuliteError, OSError):
+            return False  # its datastore is gone, say
 
-    def _reuse(self, live: LivePipeline, child: LiveCommand, twin: Job) -> list[str]:
+    def _reuse(self, live: LivePipeline, child: LiveJob, twin: Job) -> list[str]:
         outputs = {
             name: msgspec.structs.replace(twin.outputs[name], asset=None, origin=twin.name)
             for name in child.job.outputs
             if name in twin.outputs
         }
         now = self._core.now()
+        if problem := self._core.clash(child, outputs):
+            failed = JobError(code="UserError", message=problem)
+            child.change({"status": JobStatus.FAILED, "error": failed, "ended": now})
+            return self._stillborn(live, child)
         child.change(
             {
                 "status": JobStatus.COMPLETED,
@@ -237,19 +272,16 @@ class Pipelines:
                 "ended": now,
             }
         )
-        self._core.spawn(child, encode_work(child.work), lambda: None)
+        self._core.spawn(child, _definition(child), lambda: None)
         self._core.register(child)
         node = str(child.job.node)
         live.produced[node] = outputs
         return live.progress.finish(node, JobStatus.COMPLETED)
 
     def _stillborn(self, live: LivePipeline, child: LiveJob) -> list[str]:
-        work = child.work if isinstance(child, LiveCommand | LivePipeline) else None
-        self._core.spawn(child, encode_work(work) if work else None, lambda: None)
+        self._core.spawn(child, _definition(child), lambda: None)
         live.failed = live.failed or child
-        ready = live.progress.finish(str(child.job.node), child.job.status)
-        self._stop_if_failed(live)
-        return ready
+        return live.progress.finish(str(child.job.node), child.job.status)
 
     # --- ending -------------------------------------------------------------------------------
 
@@ -265,28 +297,36 @@ class Pipelines:
         elif status is JobStatus.FAILED and live.failed is None:
             live.failed = child
         ready = live.progress.finish(node, status)
-        self._stop_if_failed(live)
-        self.spawn(live, ready)
+        self._core.guard(partial(self.spawn, live, ready), live)
 
     def _stop_if_failed(self, live: LivePipeline) -> None:
-        if live.progress.stopping and not live.canceled:
-            for child in list(live.children.values()):
-                self.cancel(child)
+        if live.progress.stopping and not live.halted:
+            self._halt(live)
+
+    def _halt(self, live: LivePipeline) -> None:
+        """Let nothing more start, give up what was to be made, and stop what is active."""
+        live.halted = True
+        live.progress.stop()
+        for node in live.progress.active - live.children.keys():
+            live.progress.finish(node, JobStatus.CANCELED)
+        for child in list(live.children.values()):
+            self.cancel(child)
 
     def settle(self, live: LivePipeline) -> None:
         """End the pipeline if nothing in it is active."""
         outcome = live.progress.outcome
         if outcome is None or live.job.is_final:
             return
+        if live.crashed is not None:
+            outcome = JobStatus.FAILED
         status = JobStatus.CANCELED if live.canceled else outcome
         fields: dict[str, Any] = {"status": status, "ended": self._core.now()}
         if status is JobStatus.COMPLETED:
             fields["outputs"] = _exported(live)
-        elif status is JobStatus.FAILED and live.failed is not None:
-            fields["error"] = _blame(live.failed)
-        if live.job.id:
-            self._core.write(live, **fields)
-            self._core.live.pop(live.job.id, None)
+        elif status is JobStatus.FAILED:
+            fields["error"] = live.crashed or (_blame(live.failed) if live.failed else None)
+        self._core.write(live, **fields)
+        self._core.live.pop(live.job.id, None)
         self.child_ended(live)
 
     def cancel(self, live: LiveJob) -> None:
@@ -297,10 +337,8 @@ class Pipelines:
             live.canceled = True
             if live.adopting:
                 return  # it is canceled as soon as its children are known
-            live.progress.stop()
             self._core.write(live, status=JobStatus.CANCEL_REQUESTED)
-            for child in list(live.children.values()):
-                self.cancel(child)
+            self._halt(live)
             self.settle(live)
 
     def crash(self, live: LiveJob, error: BaseException) -> None:
@@ -308,13 +346,13 @@ class Pipelines:
         if isinstance(live, LiveCommand):
             self._commands.crash(live, error)
         elif isinstance(live, LivePipeline) and not live.job.is_final:
-            code = "UserError" if isinstance(error, LazuliteError) else "SystemError"
-            failed = JobError(code=code, message=str(error))
-            live.progress.stop()
-            self._core.write(live, status=JobStatus.FAILED, ended=self._core.now(), error=failed)
-            self._core.live.pop(live.job.id, None)
-            for child in list(live.children.values()):
-                self.cancel(child)
+            live.crashed = live.crashed or failure_of(error)
+            self._halt(live)
+            self.settle(live)  # it ends when all below it has ended
+        elif not live.job.is_final:  # it could not even be adopted
+            self._commands.forget(live.job.id)
+            now, failed = self._core.now(), failure_of(error)
+            self._core.write(live, status=JobStatus.FAILED, ended=now, error=failed)
             self.child_ended(live)
 
 
@@ -325,6 +363,17 @@ def _named_data(work: PipelineDef) -> Iterable[str]:
                 yield binding.uri
         if isinstance(node.work, PipelineDef):
             yield from _named_data(node.work)
+
+
+def _definition(child: LiveJob) -> bytes | None:
+    return encode_work(child.work) if isinstance(child, LiveCommand | LivePipeline) else None
+
+
+def _is_identified(value: str | DataInput | None) -> bool:
+    """Tell whether the content of an input is known; a public address stands for its content."""
+    if not isinstance(value, DataInput) or value.digest is not None:
+        return True
+    return not isinstance(parse_storage(value.uri), StoragePath)
 
 
 def _exported(live: LivePipeline) -> dict[str, OutputValue]:

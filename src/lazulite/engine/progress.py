@@ -49,6 +49,10 @@ class Progress:
                 ready.append(dependent)
         return self._offer(ready)
 
+    def adopt(self, node: str) -> None:
+        """Count a node as active that an engine before this one started."""
+        self._active.add(node)
+
     def stop(self) -> None:
         """Let no further node start."""
         self.stopping = True

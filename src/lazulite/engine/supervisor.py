@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
+import msgspec
+
+from lazulite.domain.errors import LazuliteError, Unavailable
 from lazulite.domain.job import CommandDef, Job, JobStatus
 from lazulite.domain.workspace import Workspace
 from lazulite.engine.bindings import output_specs, place
@@ -22,6 +27,7 @@ from lazulite.services.context import Services
 from lazulite.services.jobs import Work, decode_work
 
 Loaded = tuple[Job, Work]
+log = logging.getLogger("lazulite.engine")
 
 
 class Engine:
@@ -53,6 +59,7 @@ class Engine:
         self._commands = Commands(self._core, launcher, backend, self._slots, grace=grace)
         self._pipelines = Pipelines(self._core, self._commands, launcher)
         self._core.on_crash = self._pipelines.crash
+        self._core.on_drop = self._commands.drop
         self._woken: list[int] = []
         self._thread = threading.Thread(target=self._core.run, name="lazulite-engine", daemon=True)
 
@@ -60,7 +67,8 @@ class Engine:
         """Take over what an earlier engine of this home left, then run."""
         self._beat()
         long_ago = datetime(1970, 1, 1, tzinfo=UTC)
-        self._core.post(lambda: self._take_over(long_ago, self._core.host))
+        first = partial(self._take_over, long_ago, self._core.host)
+        self._core.post(lambda: self._core.persist(first))
         self._thread.start()
 
     def wake(self, job: int) -> None:
@@ -80,8 +88,12 @@ class Engine:
         self._core.close()
         if self._thread.is_alive():
             self._thread.join(timeout=10)
-        self._core.services.store.write(lambda tx: tx.executions.release(self._core.token))
-        self._backend.close()
+        try:
+            self._core.services.store.write(lambda tx: tx.executions.release(self._core.token))
+        except Unavailable as error:  # the next engine of this home takes them all the same
+            log.warning("leases were not given back: %s", error)
+        finally:
+            self._backend.close()
 
     # --- the lease ----------------------------------------------------------------------------
 
@@ -106,12 +118,14 @@ class Engine:
         woken, self._woken = self._woken, []
         fresh = [job for job in woken if job not in self._core.live]
         for job in set(woken) - set(fresh):
-            self._cancel_if_asked(self._core.live[job])
+            look = partial(self._cancel_if_asked, self._core.live[job])
+            self._core.guard(partial(self._core.persist, look))
         if fresh:
-            token = self._core.token
-            self._adopt(
-                self._core.services.store.write(lambda tx: tx.executions.claim(token, fresh))
-            )
+            self._core.persist(partial(self._claim, fresh))
+
+    def _claim(self, fresh: list[int]) -> None:
+        token, write = self._core.token, self._core.services.store.write
+        self._adopt(write(lambda tx: tx.executions.claim(token, fresh)))
 
     def _cancel_if_asked(self, live: LiveJob) -> None:
         asked = self._core.services.store.read(
@@ -128,23 +142,41 @@ class Engine:
         self._adopt([j for j in self._core.services.store.write(work) if j not in self._core.live])
 
     def _adopt(self, jobs: Sequence[int]) -> None:
-        if not jobs:
-            return
+        if jobs:
+            self._core.persist(partial(self._load, jobs))
 
-        def work(tx: Tx) -> tuple[list[Loaded], dict[int, Workspace]]:
-            loaded = [(job, decode_work(raw)) for job, raw in tx.executions.load(jobs) if raw]
-            spaces = {job.workspace for job, _ in loaded}
-            return loaded, {space: tx.workspaces.by_id(space) for space in spaces}
+    def _load(self, jobs: Sequence[int]) -> None:
+        def work(tx: Tx) -> tuple[list[tuple[Job, bytes | None]], dict[int, Workspace]]:
+            rows = tx.executions.load(jobs)
+            spaces = {job.workspace for job, _ in rows}
+            return rows, {space: tx.workspaces.by_id(space) for space in spaces}
 
-        loaded, spaces = self._core.services.store.read(work)
+        rows, spaces = self._core.services.store.read(work)
+        broken: dict[int, LazuliteError] = {}  # root -> why its tree cannot be driven
+        loaded: list[Loaded] = []
+        for job, raw in sorted(rows, key=lambda one: one[0].id):
+            try:
+                loaded.append((job, _decode(job, raw)))
+            except LazuliteError as error:
+                broken[job.root or job.id] = error
+        for job, _ in rows:
+            why = broken.get(job.root or job.id)
+            if why is not None:
+                self._pipelines.crash(LiveJob(job=job, workspace=spaces[job.workspace]), why)
+        self._adopt_all([one for one in loaded if (one[0].root or one[0].id) not in broken], spaces)
+
+    def _adopt_all(self, loaded: list[Loaded], spaces: dict[int, Workspace]) -> None:
         below: dict[int | None, list[Loaded]] = {}
-        held = {job.id for job, _ in loaded}
-        for job, definition in sorted(loaded, key=lambda one: one[0].id):
-            parent = job.parent if job.parent in held else None
-            below.setdefault(parent, []).append((job, definition))
-        for job, definition in below.get(None, []):
-            if job.parent is None:
-                self._adopt_one(job, definition, spaces[job.workspace], None, below)
+        for job, work in loaded:
+            below.setdefault(job.parent, []).append((job, work))
+            if isinstance(work, CommandDef):
+                self._commands.reserve(job, work)
+        for job, work in below.get(None, []):
+            space = spaces[job.workspace]
+            self._core.guard(
+                partial(self._adopt_one, job, work, space, None, below),
+                LiveJob(job=job, workspace=space),
+            )
 
     def _adopt_one(
         self,
@@ -172,7 +204,11 @@ class Engine:
             self._begin(live)
         else:
             live.adopting = True
-            self._pipelines.identify(live, lambda: self._resume(live, below))
+            self._pipelines.identify(
+                live,
+                partial(self._resume, live, below),
+                lambda error: self._resume(live, below, error),
+            )
 
     def _make_command(
         self, job: Job, work: CommandDef, workspace: Workspace, parent: LivePipeline | None
@@ -200,18 +236,53 @@ class Engine:
         else:
             self._pipelines.begin(live)
 
-    def _resume(self, live: LivePipeline, below: dict[int | None, list[Loaded]]) -> None:
-        """Replay what a pipeline's nodes did, adopt those that are active, start the rest."""
-        children = self._core.services.store.read(lambda tx: tx.jobs.children(live.job.id))
+    def _resume(
+        self,
+        live: LivePipeline,
+        below: dict[int | None, list[Loaded]],
+        error: Exception | None = None,
+    ) -> None:
+        """Replay what a pipeline's nodes did, adopt those that are active, start the rest.
+
+        Args:
+            live: the pipeline.
+            below: what was loaded, by parent.
+            error: why it cannot go on; then what is active below it is stopped.
+        """
+
+        def read() -> None:
+            children = self._core.services.store.read(lambda tx: tx.jobs.children(live.job.id))
+            self._core.guard(partial(self._go_on, live, children, below, error), live)
+
+        live.adopting = True
+        self._core.persist(read)
+
+    def _go_on(
+        self,
+        live: LivePipeline,
+        children: list[Job],
+        below: dict[int | None, list[Loaded]],
+        error: Exception | None,
+    ) -> None:
         ready = live.progress.start()
         for child in children:
             if child.is_final:
                 ready += self._replay(live, child)
+        for child in children:
+            if not child.is_final:
+                live.progress.adopt(str(child.node))
         known = {child.node for child in children}
         missing = [name for name in ready if name not in known]
         for job, work in below.get(live.job.id, []):
-            self._adopt_one(job, work, live.workspace, live, below)
-        self._pipelines.resume(live, missing)
+            self._core.guard(
+                partial(self._adopt_one, job, work, live.workspace, live, below),
+                LiveJob(job=job, workspace=live.workspace, parent=live),
+            )
+        live.adopting = False
+        if error is not None:
+            self._pipelines.crash(live, error)
+        else:
+            self._pipelines.resume(live, missing)
 
     def _replay(self, live: LivePipeline, child: Job) -> list[str]:
         node = str(child.node)
@@ -220,3 +291,15 @@ class Engine:
         elif child.status is JobStatus.FAILED and live.failed is None:
             live.failed = LiveJob(job=child, workspace=live.workspace, parent=live)
         return live.progress.finish(node, child.status)
+
+
+def _decode(job: Job, raw: bytes | None) -> Work:
+    if raw is None:
+        raise LazuliteError(f"job {job.name}: what it runs was not stored")
+    try:
+        return decode_work(raw)
+    except msgspec.MsgspecError as error:
+        raise LazuliteError(
+            f"job {job.name}: what it runs was stored by another version of Lazulite and cannot be "
+            f"read ({error}); submit it again"
+        ) from error
