@@ -51,6 +51,22 @@ def test_a_compute_keeps_its_type(live: Live) -> None:
     assert (answer.status, answer.code) == (409, "Conflict")
 
 
+def test_only_a_cluster_is_rescaled_and_nothing_else_of_it(live: Live) -> None:
+    live.put(f"{COMPUTES}/vm", {"properties": {"computeType": "VirtualMachine"}})
+    scale = {"properties": {"scaleSettings": {"maxNodeCount": 1}}}
+    assert "only an AmlCompute" in live.call("PATCH", f"{COMPUTES}/vm", scale).message
+    live.put(f"{COMPUTES}/c10", cluster())
+    assert live.call("PATCH", f"{COMPUTES}/c10", {"properties": {"x": 1}}).status == 400
+
+
+def test_the_identity_of_a_compute_is_kept(live: Live) -> None:
+    identity = {"type": "SystemAssigned"}
+    assert live.put(f"{COMPUTES}/c11", cluster() | {"identity": identity}).status == 201
+    assert live.get(f"{COMPUTES}/c11").body["identity"] == identity
+    assert live.call("DELETE", f"{COMPUTES}/c11").status == 202
+    assert live.get(f"{COMPUTES}/c11").status == 404
+
+
 def test_any_type_is_kept_but_one_is_needed(live: Live) -> None:
     body = {"properties": {"computeType": "Databricks", "properties": {"workspaceUrl": "u"}}}
     assert live.put(f"{COMPUTES}/c6", body).body["properties"]["computeType"] == "Databricks"

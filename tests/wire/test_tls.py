@@ -11,6 +11,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from lazulite.wire.tls import RENEW_BEFORE, SERVER_LIFE, TlsFiles, ensure_tls
 
@@ -99,3 +101,14 @@ def test_a_start_with_good_certificates_does_not_load_cryptography(tmp_path: Pat
         "assert 'cryptography' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path / "tls")], check=True)
+
+
+def test_a_ca_key_of_another_kind_is_replaced(tmp_path: Path) -> None:
+    files = ensure_tls(tmp_path / "tls", NOW)
+    ca = serial(files.ca)
+    key = rsa.generate_private_key(65537, 2048)
+    (tmp_path / "tls" / "ca.key").write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    )
+    ensure_tls(tmp_path / "tls", NOW + SERVER_LIFE)
+    assert serial(files.ca) != ca

@@ -37,7 +37,9 @@ def test_a_deployment_makes_the_workspace_it_describes(live: Live) -> None:
     assert (answer.status, answer.body["properties"]["provisioningState"]) == (201, "Succeeded")
     made = live.get(workspace("deployed")).body
     assert (made["properties"]["friendlyName"], made["tags"]) == ("D", {"a": "1"})
+    assert live.get(DEPLOYMENT).body["properties"]["duration"] == "PT1S"
     assert live.get(DEPLOYMENT.lower() + "/operations").body == {"value": []}
+    assert live.get(GROUP).body["name"] == "g"
 
 
 def test_a_deployment_of_something_else_is_refused(live: Live) -> None:
@@ -82,6 +84,7 @@ def test_a_deleted_workspace_is_gone_with_everything(live: Live) -> None:
     assert answer.status == 202
     status = answer.headers["azure-asyncoperation"].removeprefix(live.http)
     assert live.get(status).body["status"] == "Succeeded"
+    assert live.get(answer.headers["location"].removeprefix(live.http)).status == 200
     assert live.get(workspace("gone")).status == 404
     assert live.get(workspace("gone") + "/computes").status == 404
     assert not file.exists()

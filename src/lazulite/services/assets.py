@@ -63,12 +63,7 @@ def put(
             return tx.assets.add(workspace, target), True
         return _changed(tx, old, target, draft.stage), False
 
-    try:
-        return services.store.write(work)
-    except Conflict as conflict:
-        if "content" in conflict.facts:
-            raise
-        return services.store.write(work)  # another client added it in the meantime
+    return services.store.write(work)
 
 
 def named(
@@ -208,8 +203,7 @@ def _changed(tx: Tx, old: Asset, new: Asset, stage: Stage | None) -> Asset:
     if not same or (old.kind is AssetKind.CODE and old.digest != new.digest):
         raise Conflict(
             f"{_NOUN[old.kind]} '{old.name}:{old.version}' exists with other content, and a "
-            "version never changes: create a new version",
-            content=old.digest,
+            "version never changes: create a new version"
         )
     changed = msgspec.structs.replace(
         old,

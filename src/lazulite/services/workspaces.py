@@ -54,10 +54,7 @@ def create(
         except NotFound:
             return _add(services, tx, ids, draft, principal), True
 
-    try:
-        return services.store.write(work)
-    except Conflict:  # another client made it in the meantime
-        return services.store.write(work)
+    return services.store.write(work)
 
 
 def get(services: Services, ids: WorkspaceId) -> Workspace:

@@ -24,7 +24,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
 
 
 @pytest.fixture(scope="session")
-def _sdk() -> None:
+def sdk() -> None:
     """Import the SDK once: it uses what its own dependencies call deprecated."""
     os.environ["AZUREML_RUN_POLLING_INTERVAL_MIN"] = "1"  # second; read at import
     with warnings.catch_warnings():
@@ -43,7 +43,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture
-def worker(_sdk: None, engine: Server, monkeypatch: pytest.MonkeyPatch) -> Any:
+def worker(sdk: None, engine: Server, monkeypatch: pytest.MonkeyPatch) -> Any:
     """An MLClient of the server that runs jobs."""
     monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
     monkeypatch.setenv("AZUREML_CURRENT_CLOUD", "AzureCloud")  # MLClient sets it: put back after
@@ -53,14 +53,14 @@ def worker(_sdk: None, engine: Server, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.fixture
-def plain_worker(_sdk: None, engine: Server, monkeypatch: pytest.MonkeyPatch) -> Any:
+def plain_worker(sdk: None, engine: Server, monkeypatch: pytest.MonkeyPatch) -> Any:
     """An MLClient of that server as an unchanged script makes it."""
     token = (engine.home / "token").read_text().strip()
     return by_variables(engine.about["https"], token, engine.home, monkeypatch)
 
 
 @pytest.fixture
-def _pointed(_sdk: None, server: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+def pointed(sdk: None, server: Live, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAZULITE_HOME", str(server.home))
     monkeypatch.setenv("LAZULITE_URL", server.https)
     monkeypatch.setenv("LAZULITE_TOKEN", server.tokens.owner)
@@ -70,7 +70,7 @@ def _pointed(_sdk: None, server: Live, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def client(_pointed: None) -> Any:
+def client(pointed: None) -> Any:
     """An MLClient by `lazulite.connect()`."""
     import lazulite
 
@@ -78,7 +78,7 @@ def client(_pointed: None) -> Any:
 
 
 @pytest.fixture
-def plain_client(_sdk: None, server: Live, monkeypatch: pytest.MonkeyPatch) -> Any:
+def plain_client(sdk: None, server: Live, monkeypatch: pytest.MonkeyPatch) -> Any:
     """An MLClient as an unchanged script makes it, with nothing but variables set."""
     return by_variables(server.https, server.tokens.owner, server.home, monkeypatch)
 

@@ -11,7 +11,7 @@ from lazulite.domain.ids import StoragePath, clean_path, parse_storage
 SNAPSHOT_URI = "lazulite://snapshots/"
 SHARED_NAME = "sha256"  # code of known hash is also kept under this name, the hash its version
 _FACADE = re.compile(  # the segment `s.blob.SUFFIX` is lost when a client joins URLs
-    r"https?://[^/]+/azureblob/(?P<row>\d+)/(?:s\.blob\.[^/]+/)?(?P<store>[^/]+)/(?P<path>.*)"
+    r"https?://[^/]+/azureblob/(?P<row>[0-9]{1,18})/(?:s\.blob\.[^/]+/)?(?P<store>[^/]+)/(?P<path>.*)"
 )
 
 

@@ -21,6 +21,7 @@ _SERVER_PROPERTIES = (
     "nodeStateCounts", "errors", "state", "connectivityEndpoints", "applications", "lastOperation",
     "createdBy",
 )  # fmt: skip
+MAX_NODES = 10_000  # of a cluster: jobs at once
 THIS_MACHINE = "LOCAL"  # vmSize of the machine the server runs on
 
 
@@ -158,8 +159,8 @@ def _slots(body: dict[str, Any]) -> int | None:
         return None
     path = "properties.properties.scaleSettings.maxNodeCount"
     count = convert(settings["maxNodeCount"], int, path)
-    if count < 0:
-        raise InvalidInput(f"'maxNodeCount' is {count}, but cannot be below 0", path=path)
+    if not 0 <= count <= MAX_NODES:
+        raise InvalidInput(f"'maxNodeCount' must be from 0 to {MAX_NODES}", path=path)
     return count
 
 

@@ -10,7 +10,7 @@ import msgspec
 from lazulite.domain.errors import InvalidInput
 from lazulite.domain.ids import LOCAL_LOCATION, LOCAL_SUBSCRIPTION, PROVIDER, WorkspaceId
 from lazulite.domain.workspace import Workspace
-from lazulite.formats.azure.envelope import Stamp, convert, string_map, system_data
+from lazulite.formats.azure.envelope import Stamp, convert, properties_of, string_map, system_data
 
 _KEPT = ("kind", "identity", "sku", "publicNetworkAccess", "imageBuildCompute", "hbiWorkspace")
 
@@ -45,8 +45,8 @@ def decode_deployment(body: dict[str, Any]) -> tuple[str, WorkspaceDraft]:
     Raises:
         InvalidInput: the template has no parameter `workspaceName`: it makes something else.
     """
-    parameters = (body.get("properties") or {}).get("parameters") or {}
-    values = {k: v.get("value") for k, v in parameters.items() if isinstance(v, dict)}
+    given = convert(properties_of(body).get("parameters") or {}, dict[str, Any], "parameters")
+    values = {key: one.get("value") for key, one in given.items() if isinstance(one, dict)}
     name = values.get("workspaceName")
     if not isinstance(name, str):
         raise InvalidInput(

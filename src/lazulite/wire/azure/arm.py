@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
+from lazulite.domain.access import Action
 from lazulite.domain.asset import Stage
 from lazulite.domain.errors import InvalidInput
 from lazulite.domain.ids import PROVIDER
@@ -35,7 +36,7 @@ def page_of(call: Call) -> Page:
     """
     lower = {key.lower(): value for key, value in call.query.items()}
     top = lower.get("$top") or lower.get("count") or "100"
-    if not (top.isascii() and top.isdigit() and int(top) > 0):
+    if not (top.isascii() and top.isdigit() and len(top) < 10 and int(top) > 0):
         raise InvalidInput(f"$top={top[:20]!r} is not a whole number above 0", path="$top")
     after = lower.get("$skiptoken") or lower.get("$skip") or None
     return Page(limit=min(int(top), MAX_PAGE), after=after)
@@ -68,11 +69,7 @@ def listing(call: Call, page: Listed[Item], encode: Callable[[Item], dict[str, A
 
 def done(call: Call, body: Any = None, *, status: int = 200) -> Reply:
     """Answer a call that Azure treats as long: it is done, and the headers say where to ask."""
-    subscription = call.params.get("subscription", "0")
-    url = (
-        f"{call.base}/subscriptions/{quote(subscription)}/providers/{PROVIDER}"
-        "/locations/local/operationStatuses/done?api-version=2024-10-01"
-    )
+    url = f"{call.base}{quote(call.here.arm)}/operationStatuses/done?api-version=2024-10-01"
     headers = {
         "Azure-AsyncOperation": url,
         "Location": url.replace("operationStatuses", "operationResults"),
@@ -113,14 +110,14 @@ def routes() -> list[Route]:
     return [
         Route(
             method="GET",
-            path=LOCATIONS + "/operationStatuses/{operation}",
-            action=None,
+            path=SCOPE + "/operationStatuses/{operation}",
+            action=Action.READ,
             endpoint=operation_status,
         ),
         Route(
             method="GET",
-            path=LOCATIONS + "/operationResults/{operation}",
-            action=None,
+            path=SCOPE + "/operationResults/{operation}",
+            action=Action.READ,
             endpoint=operation_result,
         ),
     ]
