@@ -38,3 +38,11 @@ def test_a_list_imports_no_server_and_no_yaml() -> None:
     assert "lazulite.cli.job_query" in modules
     assert not {name for name in modules if name.startswith(("lazulite.wire", "lazulite.store"))}
     assert "lazulite.cli.job_submit" not in modules
+
+
+def test_showing_a_job_needs_no_yaml() -> None:
+    script = "import sys, lazulite.formats.yaml.shown_job; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert not {"yaml", "msgspec"} & set(done.stdout.split())

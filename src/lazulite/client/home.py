@@ -20,6 +20,7 @@ from lazulite.domain.errors import Conflict, Denied, InvalidInput, Unavailable
 START_WAIT = 30.0  # seconds until a new server must be ready
 STOP_WAIT = 30.0  # seconds until a server told to stop must be gone
 _LOOK = 0.02  # seconds between two looks while a server starts
+_CHILDREN: list[subprocess.Popen[bytes]] = []  # they outlive us: a dropped Popen would complain
 _QUIET = ("PYTHONDONTWRITEBYTECODE",)  # would make every import of the server and of jobs slower
 
 
@@ -90,10 +91,11 @@ def address(settings: Settings, environ: Mapping[str, str], say: Callable[[str],
     server = running(settings)
     if server is None:
         server = start(settings)
-        say(
-            f"started Lazulite at {server.http} (home {settings.home}; stop it with "
-            "`lazulite down`)"
-        )
+        if any(child.pid == server.pid for child in _CHILDREN):  # else another command was faster
+            say(
+                f"started Lazulite at {server.http} (home {settings.home}; stop it with "
+                "`lazulite down`)"
+            )
     return Address(url=server.http, token=token_of(settings))
 
 
@@ -145,7 +147,7 @@ def start(settings: Settings, extra: tuple[str, ...] = ()) -> Server:
 def _spawn(settings: Settings, extra: tuple[str, ...], log: int) -> subprocess.Popen[bytes]:
     environ = {key: value for key, value in os.environ.items() if key not in _QUIET}
     environ["LAZULITE_HOME"] = str(settings.home)
-    return subprocess.Popen(  # noqa: S603 - our own module
+    process = subprocess.Popen(  # noqa: S603 - our own module
         [sys.executable, "-m", "lazulite.cli", "up", "--home", str(settings.home), *extra],
         stdin=subprocess.DEVNULL,
         stdout=log,
@@ -154,6 +156,8 @@ def _spawn(settings: Settings, extra: tuple[str, ...], log: int) -> subprocess.P
         env=environ,
         start_new_session=True,
     )
+    _CHILDREN.append(process)
+    return process
 
 
 def _why_not(settings: Settings, begin: int, code: int | None) -> str:

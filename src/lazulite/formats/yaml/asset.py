@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from lazulite.formats.yaml.plan import Build, Plan, dropped
+from lazulite.formats.yaml.plan import Build, Plan
 from lazulite.formats.yaml.section import Section
+from lazulite.formats.yaml.spelling import dropped
 from lazulite.formats.yaml.value import data_uri
 
 _FIELDS = ("$schema", "name", "version", "type", "path", "description", "tags", "properties")

@@ -6,9 +6,10 @@ from typing import Any
 
 from lazulite.formats.yaml.environment import environment_id
 from lazulite.formats.yaml.interface import check_command
-from lazulite.formats.yaml.plan import Build, Plan, dropped
+from lazulite.formats.yaml.plan import Build, Plan
 from lazulite.formats.yaml.reference import code, compute_id
 from lazulite.formats.yaml.section import Section
+from lazulite.formats.yaml.spelling import dropped
 from lazulite.formats.yaml.value import JOB, inputs, outputs
 
 ABOUT = ("$schema", "type", "name", "display_name", "description", "tags", "properties")

@@ -11,9 +11,10 @@ from lazulite.formats.yaml import kind
 from lazulite.formats.yaml.command import ABOUT, RUN, WORK, distribution, limits, resources
 from lazulite.formats.yaml.environment import environment_id
 from lazulite.formats.yaml.interface import check_command, declared_inputs, declared_outputs
-from lazulite.formats.yaml.plan import Build, Plan, dropped
+from lazulite.formats.yaml.plan import Build, Plan
 from lazulite.formats.yaml.reference import asset_id, code, is_reference
 from lazulite.formats.yaml.section import Section
+from lazulite.formats.yaml.spelling import dropped
 
 _COMPONENT = (*ABOUT, "version", "is_deterministic", "inputs", "outputs")
 _MAX_NESTING = 32  # pipelines inside pipelines

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from lazulite.formats.yaml.plan import Build, Plan, dropped
+from lazulite.formats.yaml.plan import Build, Plan
 from lazulite.formats.yaml.reference import asset_id
 from lazulite.formats.yaml.section import Section
+from lazulite.formats.yaml.spelling import dropped
 
 _CONTENT = ("image", "conda_file", "build", "os_type", "inference_config")
 _FIELDS = ("$schema", "name", "version", "description", "tags", "properties", *_CONTENT)

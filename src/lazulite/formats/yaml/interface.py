@@ -8,15 +8,9 @@ from typing import Any
 
 from lazulite.domain.expression import expressions
 from lazulite.formats.yaml.document import scalar
-from lazulite.formats.yaml.plan import dropped
 from lazulite.formats.yaml.section import Section
-from lazulite.formats.yaml.value import (
-    DATA_TYPES,
-    INPUT_MODES,
-    LITERAL_TYPES,
-    OUTPUT_MODES,
-    literal,
-)
+from lazulite.formats.yaml.spelling import INPUT_MODES, OUTPUT_MODES, dropped
+from lazulite.formats.yaml.value import DATA_TYPES, LITERAL_TYPES, literal
 
 _INPUT_FIELDS = ("type", "optional", "default", "min", "max", "enum", "mode", "description")
 _OUTPUT_FIELDS = ("type", "mode", "description")

@@ -21,9 +21,10 @@ from lazulite.formats.yaml.command import (
 from lazulite.formats.yaml.component import component_of
 from lazulite.formats.yaml.environment import environment_id
 from lazulite.formats.yaml.interface import check_command, check_values
-from lazulite.formats.yaml.plan import Build, dropped
+from lazulite.formats.yaml.plan import Build
 from lazulite.formats.yaml.reference import code, compute_id
 from lazulite.formats.yaml.section import Section
+from lazulite.formats.yaml.spelling import dropped
 from lazulite.formats.yaml.value import NODE, inputs, outputs
 
 _NODE = (*ABOUT, "component", "compute", "inputs", "outputs", "retry_settings")

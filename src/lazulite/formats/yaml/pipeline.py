@@ -11,9 +11,10 @@ from lazulite.formats.yaml.command import IGNORED, JOB_ABOUT, about_job
 from lazulite.formats.yaml.component import about, component_of
 from lazulite.formats.yaml.interface import check_values
 from lazulite.formats.yaml.node import read_node
-from lazulite.formats.yaml.plan import Build, Plan, dropped
+from lazulite.formats.yaml.plan import Build, Plan
 from lazulite.formats.yaml.reference import compute_id
 from lazulite.formats.yaml.section import Section
+from lazulite.formats.yaml.spelling import dropped
 from lazulite.formats.yaml.value import JOB, inputs, outputs
 
 _SETTINGS = (

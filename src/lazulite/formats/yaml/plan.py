@@ -159,8 +159,3 @@ def fill(body: Any, known: Mapping[Upload, str]) -> Any:
     if isinstance(body, list):
         return [fill(value, known) for value in body]
     return body
-
-
-def dropped(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `body` without its None values."""
-    return {key: value for key, value in body.items() if value is not None}

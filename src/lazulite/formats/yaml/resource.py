@@ -7,8 +7,9 @@ from typing import Any
 
 from lazulite.domain.ids import LOCAL_LOCATION
 from lazulite.formats.yaml.command import duration
-from lazulite.formats.yaml.plan import Build, Plan, dropped
+from lazulite.formats.yaml.plan import Build, Plan
 from lazulite.formats.yaml.section import Section
+from lazulite.formats.yaml.spelling import dropped
 
 _COMPUTE = ("$schema", "name", "type", "location", "description", "tags")
 _COMPUTE_IGNORED = (

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from lazulite.formats.yaml.plan import dropped
 from lazulite.formats.yaml.shown_job import identity, seconds, short, show_job
+from lazulite.formats.yaml.spelling import dropped
 
 Shown = dict[str, Any]
 

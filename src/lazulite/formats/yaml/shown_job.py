@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lazulite.domain.ids import split_arm
-from lazulite.formats.yaml.plan import dropped
-from lazulite.formats.yaml.value import INPUT_MODES, OUTPUT_MODES
+from lazulite.formats.yaml.spelling import INPUT_MODES, OUTPUT_MODES, dropped
 
 _MODES = {azure: word for table in (OUTPUT_MODES, INPUT_MODES) for word, azure in table.items()}
 _MODES |= {"ReadOnlyMount": "ro_mount", "ReadWriteMount": "rw_mount"}

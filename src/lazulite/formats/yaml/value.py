@@ -10,28 +10,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from lazulite.domain.expression import sole_expression
-from lazulite.formats.yaml.plan import Build, Pending, Upload, dropped
+from lazulite.formats.yaml.plan import Build, Pending, Upload
 from lazulite.formats.yaml.reference import is_reference
 from lazulite.formats.yaml.section import Section
+from lazulite.formats.yaml.spelling import INPUT_MODES, OUTPUT_MODES, dropped
 
 DATA_TYPES = ("uri_file", "uri_folder", "mltable", "custom_model", "mlflow_model", "triton_model")
 LITERAL_TYPES = ("string", "number", "integer", "boolean")
 _FOLDERS = frozenset({"uri_folder", "mltable"})
-INPUT_MODES = {
-    "ro_mount": "ReadOnlyMount",
-    "mount": "ReadOnlyMount",
-    "rw_mount": "ReadWriteMount",
-    "download": "Download",
-    "direct": "Direct",
-    "eval_mount": "EvalMount",
-    "eval_download": "EvalDownload",
-}
-OUTPUT_MODES = {
-    "rw_mount": "ReadWriteMount",
-    "mount": "ReadWriteMount",
-    "upload": "Upload",
-    "direct": "Direct",
-}
 _INPUT_FIELDS = ("type", "path", "mode", "value", "default", "description", "optional")
 _OUTPUT_FIELDS = ("type", "path", "mode", "name", "version", "description")
 
