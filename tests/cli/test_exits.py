@@ -105,6 +105,17 @@ def test_130_ctrl_c_leaves_the_job_running(
     assert lazulite("job", "wait", "-n", "j").code == 130
 
 
+def test_a_noun_that_is_not_here_yet_is_one_sentence(lazulite: Lazulite) -> None:
+    assert lazulite("online-endpoint", "create", "-f", "x") == (
+        1,
+        "",
+        (
+            "error: `online-endpoint` is a noun of az ml, but this version of Lazulite has no "
+            "online endpoints\n"
+        ),
+    )
+
+
 def test_every_code_is_told_by_the_help(lazulite: Lazulite) -> None:
     text = " ".join(lazulite("--help").out.split())
     for code, word in EXITS.items():

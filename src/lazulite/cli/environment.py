@@ -31,6 +31,13 @@ def command() -> None:
 def _options(function: Any) -> Any:
     for option in (
         click.option("--description", help="What it is."),
+        click.option(
+            "-b",
+            "--build-context",
+            "build",
+            callback=lambda _ctx, _param, value: {"path": value} if value else None,
+            help="Folder of a Dockerfile; kept, but no job can run in it.",
+        ),
         click.option("-i", "--image", help="Docker image it is based on."),
         click.option(
             "-c",

@@ -7,20 +7,30 @@ from importlib import import_module
 
 import click
 
+from lazulite.domain.errors import Unsupported
+
 
 class LazyGroup(click.Group):
     """Knows of each command its module and its one line of help."""
 
-    def __init__(self, *, modules: Mapping[str, tuple[str, str]], **kwargs: object) -> None:
+    def __init__(
+        self,
+        *,
+        modules: Mapping[str, tuple[str, str]],
+        later: Mapping[str, str] | None = None,
+        **kwargs: object,
+    ) -> None:
         """Remember where commands are.
 
         Args:
             modules: command -> (module, one line of help); the module has it as `command`, or,
                 where it has several, under its own name: `show_services`, `list_`.
+            later: commands of `az ml` that are not here -> what is missing for them.
             kwargs: of click.Group.
         """
         super().__init__(**kwargs)  # type: ignore[arg-type]  # click's own types
         self._modules = modules
+        self._later = later or {}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx
@@ -44,6 +54,11 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0] if args else ""
+        if name in self._later:
+            raise Unsupported(
+                f"`{name}` is a noun of az ml, but this version of Lazulite has no "
+                f"{self._later[name]}"
+            )
         if name and name not in self._modules and not name.startswith("-"):
             from difflib import get_close_matches
 

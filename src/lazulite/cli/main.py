@@ -29,12 +29,28 @@ COMMANDS = {
     "env": (f"{_HERE}.configure", "Print variables that connect unchanged scripts."),
     "completion": (f"{_HERE}.configure", "Print the script that completes names in a shell."),
 }
+LATER = {
+    "online-endpoint": "online endpoints",
+    "online-deployment": "online endpoints",
+    "batch-endpoint": "batch endpoints",
+    "batch-deployment": "batch endpoints",
+    "schedule": "schedules",
+    "registry": "registries",
+    "connection": "connections",
+    "feature-store": "feature stores",
+    "feature-set": "feature stores",
+    "feature-store-entity": "feature stores",
+    "marketplace-subscription": "marketplace",
+    "serverless-endpoint": "serverless endpoints",
+    "index": "indexes",
+}
 EPILOG = "Exit codes: " + ", ".join(f"{code} {word}" for code, word in EXITS.items()) + "."
 
 
 @click.group(
     cls=LazyGroup,
     modules=COMMANDS,
+    later=LATER,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog=EPILOG,
 )

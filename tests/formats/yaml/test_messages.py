@@ -124,6 +124,10 @@ def test_a_kind_that_is_not_run_yet_is_refused_in_one_sentence(text: str) -> Non
     ("text", "words"),
     [
         ("display_name: x", "does not say what kind of job it is"),
+        (
+            "$schema: https://azuremlschemas.azureedge.net/latest/batchEndpoint.schema.json",
+            "'batchendpoint' is not a kind of job",
+        ),
         ("command: a", "needs 'environment'"),
         ("command: a\nenvironmnt: azureml:e:1", "; is 'environmnt' on line 2 meant?"),
         ("command: a\nenvironment: {conda_file: c.yml}", "the file 'c.yml' cannot be read"),

@@ -78,6 +78,9 @@ def _of(section: Section, what: str, *, default: str | None) -> str:
             raise section.fail(f"'{word[:60]}' is not a kind of {what}{hint}", "type")
         return word
     found = _by_schema(section) or next((k for f, k in _TELLTALE if f in section), default)
+    schema = _schema(section)
+    if schema and schema not in _SCHEMAS and not schema.startswith("automl"):
+        raise section.fail(f"'{schema}' is not a kind of {what} that Lazulite knows", "$schema")
     if found is None:
         raise section.fail(
             f"does not say what kind of {what} it is: give it 'type', such as "
@@ -87,10 +90,15 @@ def _of(section: Section, what: str, *, default: str | None) -> str:
 
 
 def _by_schema(section: Section) -> str | None:
-    tail = (section.text("$schema") or "").rsplit("/", 1)[-1].split(".")[0].lower()
+    tail = _schema(section)
     if tail.startswith("automl"):
         return "automl"
     return _SCHEMAS.get(tail)
+
+
+def _schema(section: Section) -> str:
+    """Return `commandjob` for `https://.../latest/commandJob.schema.json`."""
+    return (section.text("$schema") or "").rsplit("/", 1)[-1].split(".")[0].lower()
 
 
 def refusal(section: Section, kind: str, what: str, error: type[LazuliteError]) -> LazuliteError:

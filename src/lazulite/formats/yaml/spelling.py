@@ -1,4 +1,4 @@
-"""Words that YAML and Azure's JSON spell differently. It reads nothing, and imports nothing slow."""
+"""Words that YAML and Azure's JSON spell differently. It imports nothing that is slow."""
 
 from __future__ import annotations
 
