@@ -107,6 +107,14 @@ def test_lists_hold_roots_and_are_filtered(live: Live) -> None:
     assert "done" not in names(live.get(jobs + "?jobType=Pipeline"))
 
 
+def test_a_list_leaves_the_nodes_of_pipelines_out(live: Live) -> None:
+    body = {"jobType": "Pipeline", "jobs": {"a": {"type": "command"}}}
+    add(live, "p4", kind=JobKind.PIPELINE, body=body)
+    [listed] = [one for one in live.get(f"{SCOPE}/jobs").body["value"] if one["name"] == "p4"]
+    assert listed["properties"]["jobs"] == {}
+    assert list(live.get(f"{SCOPE}/jobs/p4").body["properties"]["jobs"]) == ["a"]
+
+
 def test_a_cancel_is_accepted_until_the_job_is_final(live: Live) -> None:
     add(live, "run", status=JobStatus.RUNNING)
     answer = live.call("POST", f"{SCOPE}/jobs/run/cancel")

@@ -192,6 +192,7 @@ def test_a_pipeline_of_yaml_runs_as_it_is(worker: Any, project: Path) -> None:
     from azure.ai.ml import load_job
 
     job = worker.jobs.create_or_update(load_job(project / "pipeline.yml"))
+    assert job.name in {listed.name for listed in worker.jobs.list()}
     worker.jobs.stream(job.name)
     worker.jobs.download(job.name, download_path=project / "down", all=True)
     copied = project / "down/named-outputs/final/copy.txt"

@@ -19,13 +19,13 @@ _ARCHIVED: dict[str, bool | None] = {"activeonly": False, "archivedonly": True, 
 
 
 def list_all(call: Call) -> Reply:
-    """List the jobs of a workspace, newest first; nodes of pipelines are not in it.
+    """List the jobs of a workspace, newest first; neither jobs nor text of pipelines' nodes.
 
     `listViewType`, `jobType`, `status` and `experimentName` choose.
     """
     workspace = workspaces.get(call.services, call.here)
     page = jobs.list_jobs(call.services, workspace, _filter(call), page_of(call))
-    return listing(call, page, lambda job: encode(call, job, None))
+    return listing(call, page, lambda job: _brief(call, job))
 
 
 def get(call: Call) -> Reply:
@@ -70,6 +70,13 @@ def encode(call: Call, job: Job, parent: str | None) -> dict[str, Any]:
     """Return a job as ARM does, with the name of its parent among our own fields."""
     body = encode_job(job, call.here, portal=f"{call.base}{call.here.arm}")
     body["properties"]["lazulite"]["parent"] = parent
+    return body
+
+
+def _brief(call: Call, job: Job) -> dict[str, Any]:
+    body = encode(call, job, None)
+    if "jobs" in body["properties"]:
+        body["properties"]["jobs"] = {}  # 500 nodes are 0.2 MB, a page of them 20
     return body
 
 
