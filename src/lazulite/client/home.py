@@ -20,7 +20,7 @@ from lazulite.domain.errors import Conflict, Denied, InvalidInput, Unavailable
 START_WAIT = 30.0  # seconds until a new server must be ready
 STOP_WAIT = 30.0  # seconds until a server told to stop must be gone
 _LOOK = 0.02  # seconds between two looks while a server starts
-_CHILDREN: list[subprocess.Popen[bytes]] = []  # they outlive us: a dropped Popen would complain
+_STARTED: set[int] = set()  # pids of the servers that this process started
 _QUIET = ("PYTHONDONTWRITEBYTECODE",)  # would make every import of the server and of jobs slower
 
 
@@ -91,7 +91,7 @@ def address(settings: Settings, environ: Mapping[str, str], say: Callable[[str],
     server = running(settings)
     if server is None:
         server = start(settings)
-        if any(child.pid == server.pid for child in _CHILDREN):  # else another command was faster
+        if server.pid in _STARTED:  # else another command was faster
             say(
                 f"started Lazulite at {server.http} (home {settings.home}; stop it with "
                 "`lazulite down`)"
@@ -137,6 +137,8 @@ def start(settings: Settings, extra: tuple[str, ...] = ()) -> Server:
     while time.monotonic() < deadline:
         server = running(settings)
         if server is not None:
+            _STARTED.add(process.pid)
+            process.returncode = 0  # it outlives us: a Popen dropped without one complains
             return server
         if process.poll() is not None and not is_held(settings):
             break
@@ -147,7 +149,7 @@ def start(settings: Settings, extra: tuple[str, ...] = ()) -> Server:
 def _spawn(settings: Settings, extra: tuple[str, ...], log: int) -> subprocess.Popen[bytes]:
     environ = {key: value for key, value in os.environ.items() if key not in _QUIET}
     environ["LAZULITE_HOME"] = str(settings.home)
-    process = subprocess.Popen(  # noqa: S603 - our own module
+    return subprocess.Popen(  # noqa: S603 - our own module
         [sys.executable, "-m", "lazulite.cli", "up", "--home", str(settings.home), *extra],
         stdin=subprocess.DEVNULL,
         stdout=log,
@@ -156,8 +158,6 @@ def _spawn(settings: Settings, extra: tuple[str, ...], log: int) -> subprocess.P
         env=environ,
         start_new_session=True,
     )
-    _CHILDREN.append(process)
-    return process
 
 
 def _why_not(settings: Settings, begin: int, code: int | None) -> str:
