@@ -98,4 +98,12 @@ def test_a_workspace_name_that_is_none_is_refused(live: Live) -> None:
 
 def test_keys_and_findings_are_asked_for_in_vain(live: Live) -> None:
     assert live.call("POST", SCOPE + "/listKeys").status == 200
+    assert live.call("POST", SCOPE + "/resyncKeys").status == 202
     assert live.call("POST", SCOPE + "/diagnose").body == {"value": {}}
+
+
+def test_a_kind_that_comes_later_is_refused_by_name(live: Live) -> None:
+    for method, path in (("GET", "schedules"), ("PUT", "schedules/s"), ("POST", "schedules/s/x")):
+        answer = live.call(method, f"{SCOPE}/{path}")
+        assert (answer.status, answer.code) == (400, "NotSupported")
+        assert "has no schedules" in answer.message

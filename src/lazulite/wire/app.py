@@ -201,7 +201,7 @@ class Desk:
         row = call.params.get("workspace_id")
         if row is None or caller.principal.workspace is None:
             return call
-        if not row.isdigit():
+        if not (row.isascii() and row.isdigit() and len(row) < 19):
             raise NotFound(f"there is no workspace {row[:80]!r}")
         found = self._services.store.read(lambda tx: tx.workspaces.by_id(int(row)))
         return replace(call, workspace=found.ids)

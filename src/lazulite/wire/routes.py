@@ -12,6 +12,7 @@ from lazulite.wire.azure import (
     history,
     identity,
     jobs,
+    later,
     registry,
     workspaces,
 )
@@ -29,8 +30,8 @@ def all_routes(info: ServerInfo) -> list[Route]:
         info: what the server says of itself.
     """
     families = (
-        *(arm, assets, codes, computes, datastores, history, identity, jobs, registry),
-        workspaces,
+        *(arm, assets, codes, computes, datastores, history, identity, jobs, later),
+        *(registry, workspaces),
     )
     azure = [route for family in families for route in family.routes()]
     return [*own.routes(info), *file_routes(), *job_routes(), *blob_routes(), *azure]

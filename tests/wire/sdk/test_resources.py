@@ -21,7 +21,8 @@ def test_a_workspace_is_made_shown_changed_and_deleted(client: Any) -> None:
     made.description = "two"
     assert client.workspaces.begin_update(made).result().description == "two"
     assert {w.name for w in client.workspaces.list()} == {"default", "team"}
-    client.workspaces.begin_delete("team", delete_dependent_resources=False).result()
+    client.workspaces.begin_sync_keys("team").result()
+    client.workspaces.begin_delete("team", delete_dependent_resources=True).result()
     assert [w.name for w in client.workspaces.list()] == ["default"]
 
 
@@ -118,6 +119,15 @@ def test_a_datastore_is_made_and_its_key_comes_only_when_asked_for(client: Any) 
     assert client.datastores.get("b2", include_secrets=True).credentials.account_key == "a2V5"
     client.datastores.delete("b2")
     assert "b2" not in {d.name for d in client.datastores.list()}
+
+
+def test_what_this_version_has_not_is_refused_by_name(client: Any) -> None:
+    from azure.core.exceptions import HttpResponseError
+
+    with pytest.raises(HttpResponseError, match="has no online endpoints"):
+        list(client.online_endpoints.list())
+    with pytest.raises(HttpResponseError, match="has no schedules"):
+        client.schedules.get("s")
 
 
 def test_a_lake_datastore_needs_no_secret(client: Any) -> None:

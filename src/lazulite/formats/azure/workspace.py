@@ -84,9 +84,6 @@ def encode_workspace(workspace: Workspace, base: str) -> dict[str, Any]:
         "provisioningState": "Succeeded",
         "discoveryUrl": f"{base}/discovery",
         "mlFlowTrackingUri": f"{base}/mlflow/v1.0{ids.arm}",
-        "storageAccount": _related(ids, "Microsoft.Storage/storageAccounts"),
-        "keyVault": _related(ids, "Microsoft.KeyVault/vaults"),
-        "applicationInsights": _related(ids, "Microsoft.Insights/components"),
         "hbiWorkspace": False,
         "publicNetworkAccess": "Enabled",
         "v1LegacyMode": False,
@@ -145,8 +142,3 @@ def encode_group(subscription: str, group: str) -> dict[str, Any]:
 
 def _text(value: Any, path: str) -> str | None:
     return None if value is None else convert(value, str, path)
-
-
-def _related(ids: WorkspaceId, kind: str) -> str:
-    scope = f"/subscriptions/{ids.subscription}/resourceGroups/{ids.resource_group}"
-    return f"{scope}/providers/{kind}/{ids.name}"

@@ -65,6 +65,12 @@ def list_keys(call: Call) -> Reply:
     return Reply(body={"userStorageKey": None, "appInsightsInstrumentationKey": None})
 
 
+def resync_keys(call: Call) -> Reply:
+    """Read the keys anew that Azure keeps beside a workspace; here there are none."""
+    workspaces.get(call.services, call.here)
+    return done(call, status=202)
+
+
 def diagnose(call: Call) -> Reply:
     """Return the findings on a workspace's Azure resources; here there are none."""
     workspaces.get(call.services, call.here)
@@ -105,6 +111,7 @@ def routes() -> list[Route]:
         ("PATCH", SCOPE, Action.ADMIN, patch),
         ("DELETE", SCOPE, Action.ADMIN, delete),
         ("POST", SCOPE + "/listKeys", Action.SECRETS, list_keys),
+        ("POST", SCOPE + "/resyncKeys", Action.SECRETS, resync_keys),
         ("POST", SCOPE + "/diagnose", Action.READ, diagnose),
         ("GET", GROUP, Action.READ, get_group),
         ("PUT", _DEPLOYMENT, Action.ADMIN, put_deployment),
