@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from lazulite.domain.errors import NotFound
 from lazulite.domain.job import CommandDef, InputSpec, Job, JobKind, JobStatus, OutputSpec, Timeline
 from lazulite.domain.pipeline import Node, PipelineDef, Settings
 from lazulite.domain.workspace import Workspace
@@ -258,12 +260,12 @@ class Lab:
         """End the engine as kill -9 does: nothing is given back, nothing is written."""
         engine, self.engine = self.engine, None
         assert engine is not None
-        core = engine._core  # noqa: SLF001 - there is no polite way to be killed
+        core = engine._core
         core.closing.set()
         core.post(lambda: None)
-        engine._thread.join(PATIENCE)  # noqa: SLF001
-        core._pool.shutdown(wait=True, cancel_futures=True)  # noqa: SLF001
-        for build in engine._commands.builds._builds.values():  # noqa: SLF001
+        engine._thread.join(PATIENCE)
+        core._pool.shutdown(wait=True, cancel_futures=True)
+        for build in engine._commands.builds._builds.values():
             build.cancel.set()
         self.machine.close()
 
@@ -315,17 +317,21 @@ class Lab:
         return {node: str(job.status) for node, job in self.children(name).items()}
 
     def until(self, claim: Callable[[], bool], what: str) -> None:
+        """Wait for a claim; not all that may make it true is told, so look now and then too."""
+        deadline = time.monotonic() + PATIENCE
         with self.news.happened:
-            assert self.news.happened.wait_for(claim, PATIENCE), f"never happened: {what}"
+            while not claim():
+                assert time.monotonic() < deadline, f"never happened: {what}"
+                self.news.happened.wait(0.05)
 
     def until_status(self, name: str, *statuses: JobStatus) -> Job:
         def claim() -> bool:
             try:
                 return self.job(name).status in statuses
-            except LookupError:
+            except NotFound:
                 return False
 
-        self.until(claim, f"{name} {statuses}; it is {self.job(name).status}")
+        self.until(claim, f"{name} {statuses}")
         return self.job(name)
 
     def ended(self, name: str) -> Job:
@@ -381,5 +387,3 @@ def write_output(launch: Launch, text: str | None = None, name: str = "out") -> 
     """Write a file into an output, as a script would: by default what is its own command."""
     folder = Path(launch.env[f"AZURE_ML_OUTPUT_{name}"])
     (folder / "data.txt").write_text(launch.command if text is None else text)
-
-

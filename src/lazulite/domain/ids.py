@@ -14,6 +14,7 @@ LOCAL_WORKSPACE = "default"
 LOCAL_LOCATION = "local"
 
 MAX_NAME = 255  # characters; Azure ML's limit for asset and job names
+MAX_JOB_NAME = 250  # `dcid.` and a job's name are the name of a folder: 255 bytes
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._\-]*", re.ASCII)
 _ARM = re.compile(
     r"/?subscriptions/(?P<sub>[^/]+)/resourcegroups/(?P<group>[^/]+)/providers/"

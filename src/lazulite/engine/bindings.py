@@ -57,7 +57,10 @@ def _resolve(binding: Binding, parent: Mapping[str, Value], produced: Produced) 
         return _lookup(whole, parent, produced)
     if not expressions(text):
         return binding
-    return substitute(text, lambda e: _as_text(_lookup(e, parent, produced)))
+    filled = substitute(text, lambda e: _as_text(_lookup(e, parent, produced)))
+    if isinstance(binding, str):
+        return filled
+    return msgspec.structs.replace(binding, uri=filled)
 
 
 def _lookup(expression: str, parent: Mapping[str, Value], produced: Produced) -> Value:

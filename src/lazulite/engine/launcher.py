@@ -7,6 +7,7 @@ import shutil
 import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 
 from lazulite.domain.errors import InvalidInput
@@ -150,7 +151,8 @@ class Launcher:
             if own.is_dir():  # the snapshot has such a folder: its files are artifacts too
                 shutil.copytree(own, artifacts / name, dirs_exist_ok=True)
                 shutil.rmtree(own)
-            own.symlink_to(artifacts / name)
+            if not own.exists():  # a file of that name is the user's: it stays
+                own.symlink_to(artifacts / name)
 
     def _input(
         self, job: Job, name: str, value: str | DataInput | None, folder: Path
@@ -173,9 +175,9 @@ class Launcher:
 
     def _output(self, job: Job, value: OutputValue) -> str:
         path = self.output_path(job, value)
-        owned = f"azureml/{job.name}/" in value.uri
-        if job.attempt > 1 and owned and path.is_dir():
-            shutil.rmtree(path)  # an earlier attempt's leavings
+        owned = f"/paths/azureml/{job.name}/" in value.uri
+        if job.attempt > 1 and owned:
+            _remove(path)  # an earlier attempt's leavings
         folder = path.parent if value.type == "uri_file" else path
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         return str(path)
@@ -216,9 +218,15 @@ def job_variables(job: Job, workspace: Workspace, root: str, address: str) -> di
     }
 
 
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
 def _copy(source: Path, target: Path) -> Path:
-    if target.exists():
-        shutil.rmtree(target) if target.is_dir() else target.unlink()
+    _remove(target)
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     if source.is_dir():
         shutil.copytree(source, target)
@@ -231,7 +239,8 @@ def _fetch(url: str, folder: Path) -> Path:
     """Download a public file once."""
     if not url.startswith(("https://", "http://")):
         raise InvalidInput(f"{url!r} cannot be read: upload the data or give an https:// address")
-    target = folder / (url.split("?", 1)[0].rstrip("/").rsplit("/", 1)[-1] or "data")
+    name = url.partition("?")[0].partition("#")[0].rstrip("/").rpartition("/")[2]
+    target = folder / ("data" if name.strip(".") == "" else name)
     if target.exists():
         return target
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -242,6 +251,6 @@ def _fetch(url: str, folder: Path) -> Path:
             partial.open("wb") as sink,
         ):
             shutil.copyfileobj(source, sink)
-    except OSError as error:
+    except (OSError, HTTPException, ValueError) as error:
         raise InvalidInput(f"{url} could not be downloaded: {error}") from error
     return partial.rename(target)

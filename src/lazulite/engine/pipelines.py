@@ -11,7 +11,7 @@ import msgspec
 
 from lazulite.domain.errors import InvalidInput, LazuliteError, Unavailable
 from lazulite.domain.fingerprint import fingerprint, parts
-from lazulite.domain.ids import MAX_NAME, StoragePath, parse_storage
+from lazulite.domain.ids import MAX_JOB_NAME, StoragePath, parse_storage
 from lazulite.domain.job import (
     DataInput,
     Job,
@@ -191,7 +191,7 @@ class Pipelines:
         started = now if is_pipeline else None
         return Job(
             workspace=live.job.workspace,
-            name=title if len(title) <= MAX_NAME else uuid.uuid4().hex,
+            name=title if len(title) <= MAX_JOB_NAME else uuid.uuid4().hex,
             kind=kind,
             experiment=root.experiment,
             display_name=node.display_name or node.work.display_name or name,

@@ -83,12 +83,13 @@ class Slots:
         if target is None or job in target.holders:
             return None
         ahead = next((i for i, (one, _) in enumerate(target.waiting.copy()) if one == job), 0)
-        limit = self.machine if target.limit is None else min(target.limit, self.machine)
-        used = self.used if target.limit is None else target.used
-        return (
-            f"compute '{target.name}' has {max(limit - used, 0)} of {limit} slots free; "
-            f"{ahead} jobs are ahead in its queue"
-        )
+        own = self.machine if target.limit is None else min(target.limit, self.machine)
+        if target.limit is None or own - target.used > self.machine - self.used:
+            who, free, limit = "this machine", self.machine - self.used, self.machine
+        else:
+            who, free, limit = f"compute '{target.name}'", own - target.used, own
+        queue = f"{ahead} {'job is' if ahead == 1 else 'jobs are'} ahead in the queue"
+        return f"{who} has {max(free, 0)} of {limit} slots free; {queue} of '{target.name}'"
 
     def _fits(self, target: Target, want: int) -> bool:
         want = self._capped(target, want)

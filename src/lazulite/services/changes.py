@@ -66,4 +66,7 @@ class Changes:
         with self._lock:
             found = [(w, by_root[r]) for r in by_root for w in self._watchers.get(r, ())]
         for watcher, mine in found:
-            watcher.put(mine)
+            try:
+                watcher.put(mine)
+            except RuntimeError:  # its event loop was closed: nobody listens any more
+                self.unsubscribe(watcher)

@@ -9,7 +9,7 @@ import msgspec
 
 from lazulite.domain.access import Principal
 from lazulite.domain.errors import Conflict, InvalidInput, NotFound
-from lazulite.domain.ids import MAX_NAME, StoragePath, parse_storage
+from lazulite.domain.ids import MAX_JOB_NAME, StoragePath, parse_storage
 from lazulite.domain.job import CommandDef, DataInput, Job, Timeline
 from lazulite.domain.pipeline import PipelineDef
 from lazulite.domain.workspace import Workspace
@@ -40,12 +40,12 @@ def check_job_name(name: str) -> str:
     """Return `name` if a job may have it: no dots, for those are in the names of nodes' jobs.
 
     Raises:
-        InvalidInput: it is empty, longer than `MAX_NAME`, or has another character than letters,
+        InvalidInput: it is empty, longer than `MAX_JOB_NAME`, or has another character than letters,
             digits, '-' and '_'.
     """
-    if len(name) > MAX_NAME or not _NAME.fullmatch(name):
+    if len(name) > MAX_JOB_NAME or not _NAME.fullmatch(name):
         raise InvalidInput(
-            f"job name {name[:80]!r} ({len(name)} characters) is not valid: use at most {MAX_NAME} "
+            f"job name {name[:80]!r} ({len(name)} characters) is not valid: use at most {MAX_JOB_NAME} "
             "letters, digits, '-' and '_'",
             path="name",
         )
