@@ -51,7 +51,7 @@ def page() -> str:
 
 def _rows(command: click.Command) -> list[str]:
     context = click.Context(command)
-    records = [p.get_help_record(context) for p in command.get_params(context)]
+    records = [p.get_help_record(context) for p in command.params]
     return [f"| `{_cell(r[0])}` | {_cell(r[1])} |\n" for r in records if r and all(r)]
 
 
