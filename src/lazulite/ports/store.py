@@ -6,15 +6,30 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from lazulite.domain.asset import Asset, AssetKind, Container, Stage
 from lazulite.domain.ids import WorkspaceId
 from lazulite.domain.job import Job, JobStatus
 from lazulite.domain.workspace import Compute, Datastore, Workspace
+from lazulite.ports.listed import Listed
+from lazulite.ports.tracking import Experiments, Metrics, Runs
+
+__all__ = [
+    "Assets",
+    "Computes",
+    "Datastores",
+    "Executions",
+    "JobFilter",
+    "Jobs",
+    "Listed",
+    "Page",
+    "Store",
+    "Tx",
+    "Workspaces",
+]
 
 T = TypeVar("T")
-Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,14 +38,6 @@ class Page:
 
     limit: int = 100
     after: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Listed(Generic[Item]):
-    """One page."""
-
-    items: list[Item]
-    next: str | None  # None = this was the last
 
 
 class Workspaces(Protocol):
@@ -207,6 +214,12 @@ class Tx(Protocol):
     def jobs(self) -> Jobs: ...
     @property
     def executions(self) -> Executions: ...
+    @property
+    def experiments(self) -> Experiments: ...
+    @property
+    def runs(self) -> Runs: ...
+    @property
+    def metrics(self) -> Metrics: ...
 
 
 class Store(Protocol):

@@ -13,6 +13,7 @@ from lazulite.domain.job import FINAL, Job, JobKind
 from lazulite.ports.store import JobFilter, Listed, Page
 from lazulite.store.columns import among, insert, row_id_after
 from lazulite.store.experiments import experiment_id
+from lazulite.store.labels import forget_tags, index_tags
 from lazulite.store.rows import (
     FREE,
     SELECT_FULL,
@@ -34,6 +35,7 @@ _BY_ID = SELECT_FULL.where(jobs.c.id == sa.bindparam("job"))
 _CHILDREN = SELECT_FULL.where(jobs.c.parent == sa.bindparam("parent")).order_by(jobs.c.id)
 _NAMES = sa.select(jobs.c.id, jobs.c.name).where(among(jobs.c.id, "jobs"))
 _EXISTS = sa.select(jobs.c.id).where(jobs.c.id == sa.bindparam("job"))
+_EXPERIMENT = sa.select(jobs.c.experiment).where(jobs.c.id == sa.bindparam("job"))
 _UNFINISHED = sa.select(sa.func.count()).where(
     jobs.c.workspace == sa.bindparam("workspace"), jobs.c.lease_token.is_not(None)
 )
@@ -57,7 +59,8 @@ class SqlJobs:
     def add(self, job: Job, definition: bytes | None) -> Job:
         """Store a new job, free for an engine to claim."""
         db = self._db
-        row = row_of(job, experiment_id(db, job.workspace, job.experiment), definition, FREE)
+        experiment = experiment_id(db, job.workspace, job.experiment, job.timeline.created)
+        row = row_of(job, experiment, definition, FREE)
         made = insert(db, jobs).on_conflict_do_nothing().returning(jobs.c.id)
         row_id = db.execute(made, row).scalar()
         if row_id is None:
@@ -65,6 +68,7 @@ class SqlJobs:
                 f"job '{job.name}' exists already in this workspace: give the new one another name"
             )
         db.execute(_INSERT_DOCUMENTS, documents_of(row_id, job, definition))
+        index_tags(db, (row_id, experiment), job.tags)
         return msgspec.structs.replace(job, id=row_id)
 
     def get(self, workspace: int, name: str) -> Job:
@@ -109,6 +113,10 @@ class SqlJobs:
             change = change.where(jobs.c.kind == JobKind.RUN.value)
         if values and self._db.execute(change.values(values)).rowcount == 0:
             self._explain_refused(job)
+        if "tags" in fields:
+            experiment: int = self._db.execute(_EXPERIMENT, {"job": job}).scalar_one()
+            forget_tags(self._db, job)
+            index_tags(self._db, (job, experiment), fields["tags"])
         if documents:
             self._db.execute(
                 sa.update(job_documents).where(job_documents.c.job == job).values(documents)

@@ -152,6 +152,9 @@ experiments = sa.Table(
     _id(),
     _of("workspace"),
     _text("name"),
+    _time("created_at", null=True),  # NULL = made by a version that did not keep it
+    _time("modified_at", null=True),
+    _time("deleted_at", null=True),
     sa.UniqueConstraint("workspace", "name"),
     sqlite_autoincrement=True,
 )
@@ -233,6 +236,8 @@ _job_index(
     where="fingerprint IS NOT NULL AND reused_from IS NULL",
 )
 sa.Index("ix_jobs_experiment", jobs.c.experiment, jobs.c.id)
+sa.Index("ix_jobs_created", jobs.c.experiment, jobs.c.created, jobs.c.id)
+sa.Index("ix_jobs_workspace", jobs.c.workspace, jobs.c.created, jobs.c.id)
 
 job_documents = sa.Table(  # apart: a row that changes its status must not be rewritten with these
     "job_documents",

@@ -10,7 +10,10 @@ from lazulite.store.assets import SqlAssets
 from lazulite.store.computes import SqlComputes
 from lazulite.store.datastores import SqlDatastores
 from lazulite.store.executions import SqlExecutions
+from lazulite.store.experiments import SqlExperiments
 from lazulite.store.jobs import SqlJobs
+from lazulite.store.points import SqlMetrics
+from lazulite.store.runs import SqlRuns
 from lazulite.store.workspaces import SqlWorkspaces
 
 
@@ -49,3 +52,18 @@ class SqlTx:
     def executions(self) -> SqlExecutions:
         """Jobs, for the engine."""
         return SqlExecutions(self._db)
+
+    @cached_property
+    def experiments(self) -> SqlExperiments:
+        """Experiments."""
+        return SqlExperiments(self._db)
+
+    @cached_property
+    def runs(self) -> SqlRuns:
+        """Jobs, for tracking."""
+        return SqlRuns(self._db)
+
+    @cached_property
+    def metrics(self) -> SqlMetrics:
+        """Points of metrics."""
+        return SqlMetrics(self._db)

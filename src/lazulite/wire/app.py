@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from lazulite.domain.access import Principal, Role, authorize
 from lazulite.domain.errors import NotFound, TooLarge, Unauthenticated
-from lazulite.domain.ids import WorkspaceId
+from lazulite.domain.ids import LOCAL_GROUP, LOCAL_SUBSCRIPTION, WorkspaceId
 from lazulite.services.context import Services
 from lazulite.wire.auth import Caller, Tokens, check_signed
 from lazulite.wire.http import MAX_BODY, Call, Route, explained, respond
@@ -149,7 +149,7 @@ class Desk:
         raw_path = request.scope["raw_path"].decode("latin-1").partition("?")[0]
         route, params = self._table.find(request.method, raw_path)
         caller = self._identify(route, request)
-        call = self._call(request, caller.principal, params)
+        call = self._call(request, caller.principal, route, params)
         if route.stream:
             return await route.stream(
                 await run_in_threadpool(self._admit, route, caller, call), request
@@ -166,12 +166,14 @@ class Desk:
             request.scope["path"],
         )
 
-    def _call(self, request: Request, principal: Principal, params: dict[str, str]) -> Call:
+    def _call(
+        self, request: Request, principal: Principal, route: Route, params: dict[str, str]
+    ) -> Call:
         return Call(
             services=self._services,
             tokens=self._tokens,
             principal=principal,
-            workspace=_workspace(params),
+            workspace=_workspace(params) or route.workspace,
             params=params,
             query=dict(request.query_params),
             headers=request.headers,
@@ -218,7 +220,8 @@ class Desk:
 def _workspace(params: Mapping[str, str]) -> WorkspaceId | None:
     if "workspace" not in params:
         return None
-    return WorkspaceId(params["subscription"], params["group"], params["workspace"])
+    subscription = params.get("subscription", LOCAL_SUBSCRIPTION)
+    return WorkspaceId(subscription, params.get("group", LOCAL_GROUP), params["workspace"])
 
 
 async def _body(request: Request) -> bytes:

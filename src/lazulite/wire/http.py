@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -15,11 +16,14 @@ from lazulite.domain import errors
 from lazulite.domain.access import Action, Principal
 from lazulite.domain.ids import WorkspaceId
 from lazulite.formats.azure.error import encode_error
+from lazulite.formats.mlflow import error as mlflow
 from lazulite.services.context import Services
 from lazulite.wire.auth import Tokens
 
 _log = logging.getLogger("lazulite.wire")
 _encode = msgspec.json.Encoder().encode
+
+_MLFLOW = re.compile(r"/(?:ajax-)?api/\d\.\d/mlflow")
 
 MAX_BODY = 64 * 1024 * 1024  # bytes of a JSON request
 MAX_DEPTH = 100  # nested objects and lists of a JSON request
@@ -97,6 +101,7 @@ class Route:
     action: Action | None  # None = open: needs no token
     endpoint: Endpoint | None = None
     stream: StreamEndpoint | None = None
+    workspace: WorkspaceId | None = None  # that the path means; None = what the path says, if any
 
 
 def read_json(body: bytes) -> dict[str, Any]:
@@ -149,6 +154,17 @@ def azure_error(error: errors.LazuliteError, request_id: str) -> Reply:
     return Reply(body=encode_error(error, request_id), status=status_of(error), headers=headers)
 
 
+def mlflow_error(error: errors.LazuliteError) -> Reply:
+    """Render an error as MLflow does."""
+    headers = {"Retry-After": "1"} if isinstance(error, errors.Unavailable) else {}
+    return Reply(body=mlflow.encode_error(error), status=mlflow.code_of(error)[1], headers=headers)
+
+
+def told(error: errors.LazuliteError, path: str, request_id: str) -> Reply:
+    """Render an error as the client of a path understands it."""
+    return mlflow_error(error) if _MLFLOW.search(path) else azure_error(error, request_id)
+
+
 def respond(reply: Reply) -> Response:
     """Encode a reply."""
     content = reply.raw
@@ -163,10 +179,10 @@ async def explained(answer: Awaitable[Response], request: Request, request_id: s
     try:
         return await answer
     except errors.LazuliteError as error:
-        return respond(azure_error(error, request_id))
+        return respond(told(error, request.url.path, request_id))
     except ClientDisconnect:
         raise
     except Exception:  # noqa: BLE001 - the last one to see it
         _log.exception("%s %s failed (%s)", request.method, request.url.path, request_id)
-        told = f"the server made an error; its log has the details under {request_id}"
-        return respond(azure_error(errors.LazuliteError(told), request_id))
+        sentence = f"the server made an error; its log has the details under {request_id}"
+        return respond(told(errors.LazuliteError(sentence), request.url.path, request_id))

@@ -18,6 +18,7 @@ from lazulite.wire.azure import (
 )
 from lazulite.wire.blob import blob_routes
 from lazulite.wire.http import Route
+from lazulite.wire.mlflow.routes import mlflow_routes
 from lazulite.wire.own import ServerInfo
 from lazulite.wire.own_files import file_routes
 from lazulite.wire.own_jobs import job_routes
@@ -34,4 +35,11 @@ def all_routes(info: ServerInfo) -> list[Route]:
         *(registry, workspaces),
     )
     azure = [route for family in families for route in family.routes()]
-    return [*own.routes(info), *file_routes(), *job_routes(), *blob_routes(), *azure]
+    return [
+        *own.routes(info),
+        *file_routes(),
+        *job_routes(),
+        *blob_routes(),
+        *mlflow_routes(),
+        *azure,
+    ]

@@ -1,0 +1,73 @@
+"""The names that filters and orders may use, and what each takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+import msgspec
+
+from lazulite.domain.search import Entity
+
+
+class Kind(StrEnum):
+    """What an operand is compared with."""
+
+    TEXT = "text"
+    NUMBER = "number"
+    TIME = "time"  # milliseconds since 1970, or a date in quotes
+    EITHER = "either"  # text, or a number to compare as one
+
+
+class Attribute(msgspec.Struct, frozen=True):
+    """One attribute: its one spelling, and what it takes."""
+
+    name: str
+    kind: Kind
+
+
+class Names(msgspec.Struct, frozen=True):
+    """What may be searched in one kind of thing."""
+
+    entities: Mapping[str, Entity]
+    attributes: Mapping[str, Attribute]
+
+
+_ENTITIES = {
+    **dict.fromkeys(("metric", "metrics"), Entity.METRIC),
+    **dict.fromkeys(("param", "params", "parameter", "parameters"), Entity.PARAM),
+    **dict.fromkeys(("tag", "tags"), Entity.TAG),
+    **dict.fromkeys(("attribute", "attributes", "attr", "run"), Entity.ATTRIBUTE),
+    **dict.fromkeys(("dataset", "datasets"), Entity.DATASET),
+}
+
+
+def _attributes(
+    texts: tuple[str, ...], times: tuple[str, ...], numbers: tuple[str, ...], same: dict[str, str]
+) -> dict[str, Attribute]:
+    kinds = [(texts, Kind.TEXT), (times, Kind.TIME), (numbers, Kind.NUMBER)]
+    found = {name: Attribute(name, kind) for names, kind in kinds for name in names}
+    return found | {other: found[name] for other, name in same.items()}
+
+
+RUNS = Names(
+    _ENTITIES,
+    _attributes(
+        (
+            *("status", "run_name", "run_id", "user_id", "artifact_uri", "experiment_id"),
+            *("experiment_name", "kind", "parent_run_id", "root_run_id", "ancestor_id"),
+        ),
+        ("start_time", "end_time"),
+        ("duration",),
+        {
+            **dict.fromkeys(("run name", "Run name", "Run Name"), "run_name"),
+            **dict.fromkeys(("created", "Created"), "start_time"),
+            **dict.fromkeys(("User", "user"), "user_id"),
+        },
+    ),
+)
+EXPERIMENTS = Names(
+    {name: of for name, of in _ENTITIES.items() if of in (Entity.TAG, Entity.ATTRIBUTE)},
+    _attributes(("name", "experiment_id"), ("creation_time", "last_update_time"), (), {}),
+)
+DATASET_KEYS = frozenset({"name", "digest", "context"})

@@ -1,0 +1,84 @@
+"""Rows of jobs as runs, with the params and the latest metrics of many at once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from lazulite.domain.job import JobKind, JobStatus
+from lazulite.domain.run import Point, RunHead, RunRecord
+from lazulite.store.columns import Row, among
+from lazulite.store.tables import jobs
+from lazulite.store.tracking_tables import keys, latest_metrics, params
+
+_parent, _root = jobs.alias("parent"), jobs.alias("root")
+HEADS = sa.select(
+    *(jobs.c.id, jobs.c.name, jobs.c.kind, jobs.c.experiment, jobs.c.display_name),
+    *(jobs.c.status, jobs.c.archived, jobs.c.created_by, jobs.c.created, jobs.c.ended),
+    *(jobs.c.tags, _parent.c.name, _root.c.name),
+).select_from(
+    jobs.outerjoin(_parent, _parent.c.id == jobs.c.parent).outerjoin(
+        _root, _root.c.id == jobs.c.root
+    )
+)
+_THESE = HEADS.where(among(jobs.c.id, "runs"))
+_PARAMS = sa.select(params.c.run, params.c.key, params.c.text, params.c.rest).where(
+    among(params.c.run, "runs")
+)
+_m = latest_metrics.c
+_METRICS = sa.select(_m.run, _m.key, _m.last, _m.last_time, _m.last_step).where(
+    among(_m.run, "runs")
+)
+_NAMES = sa.select(keys.c.id, keys.c.name).where(among(keys.c.id, "keys"))
+
+_KINDS = {kind.value: kind for kind in JobKind}
+_STATUSES = {status.value: status for status in JobStatus}
+_decode = msgspec.json.Decoder(dict[str, str]).decode
+
+
+def head_of(row: Row) -> RunHead:
+    """Return the run of a row of `HEADS`."""
+    row_id, name, kind, experiment, display_name, status, archived, user, created, ended = row[:10]
+    tags, parent, root = row[10:13]
+    return RunHead(
+        id=row_id,
+        name=name,
+        kind=_KINDS[kind],
+        experiment=experiment,
+        display_name=display_name,
+        status=_STATUSES[status],
+        archived=archived,
+        user=user,
+        created=created // 1000,
+        ended=None if ended is None else ended // 1000,
+        parent=parent,
+        root=root,
+        tags=_decode(tags) if tags else {},
+    )
+
+
+def heads(db: sa.Connection, rows: Sequence[int]) -> list[RunHead]:
+    """Return the runs of rows, in their order; those that are gone are left out."""
+    found = {row[0]: head_of(row) for row in db.execute(_THESE, {"runs": rows})}
+    return [found[row] for row in rows if row in found]
+
+
+def records(db: sa.Connection, runs: Sequence[RunHead]) -> list[RunRecord]:
+    """Return runs with their params and the last value of each metric, in three queries."""
+    which = {"runs": [run.id for run in runs]}
+    texts, numbers = db.execute(_PARAMS, which).all(), db.execute(_METRICS, which).all()
+    used = {row[1] for rows in (texts, numbers) for row in rows}
+    names: dict[int, str] = {row[0]: row[1] for row in db.execute(_NAMES, {"keys": list(used)})}
+    logged: dict[int, tuple[list[Any], list[Point]]] = {run.id: ([], []) for run in runs}
+    for run, key, text, rest in texts:
+        logged[run][0].append((names[key], text + rest if rest else text))
+    for run, key, last, time, step in numbers:
+        value = math.nan if last is None else last
+        logged[run][1].append(Point(names[key], value, time, step))
+    return [
+        RunRecord(head=run, params=logged[run.id][0], metrics=logged[run.id][1]) for run in runs
+    ]

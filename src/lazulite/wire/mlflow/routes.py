@@ -1,0 +1,14 @@
+"""All routes of MLflow's API, in one list."""
+
+from __future__ import annotations
+
+from lazulite.wire.http import Route
+from lazulite.wire.mlflow import artifacts, experiments, info, models, runs
+from lazulite.wire.mlflow.mount import APIS, ARTIFACTS, below, mounted
+
+
+def mlflow_routes() -> list[Route]:
+    """Return every route, in every place where the API is mounted."""
+    tracking = [*experiments.ways(), *runs.ways(), *artifacts.run_ways(), *models.ways()]
+    proxy = below(ARTIFACTS, artifacts.ways())
+    return mounted([*below(APIS, tracking), *proxy, *info.ways()])
