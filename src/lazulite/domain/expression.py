@@ -7,24 +7,25 @@ from collections.abc import Callable, Mapping
 
 from lazulite.domain.errors import InvalidInput
 
-_EXPRESSION = re.compile(r"\$\{\{\s*(.*?)\s*\}\}", re.DOTALL)
-_BLOCK = re.compile(r"\$\[\[(.*?)\]\]", re.DOTALL)
+# Neither looks past the next opening, so that a text costs its length, not its square.
+_EXPRESSION = re.compile(r"\$\{\{((?:(?!\$\{\{|\}\}).)*)\}\}", re.DOTALL)
+_BLOCK = re.compile(r"\$\[\[((?:(?!\$\[\[|\]\]).)*)\]\]", re.DOTALL)
 
 
 def expressions(text: str) -> list[str]:
     """Return what stands between `${{` and `}}`, trimmed, in order."""
-    return _EXPRESSION.findall(text)
+    return [inside.strip() for inside in _EXPRESSION.findall(text)]
 
 
 def sole_expression(text: str) -> str | None:
     """Return the expression if the whole text is one `${{...}}`, else None."""
     found = _EXPRESSION.fullmatch(text.strip())
-    return found[1] if found and "${{" not in found[1] else None
+    return found[1].strip() if found else None
 
 
 def substitute(text: str, value_of: Callable[[str], str]) -> str:
     """Replace every `${{...}}` by `value_of` of its inside."""
-    return _EXPRESSION.sub(lambda m: value_of(m[1]), text)
+    return _EXPRESSION.sub(lambda m: value_of(m[1].strip()), text)
 
 
 def render_command(command: str, values: Mapping[str, str | None], *, path: str = "command") -> str:

@@ -183,9 +183,13 @@ def _parse_short_asset(text: str, ref: str) -> AssetRef:
         raise InvalidInput(f"{ref[:200]!r} does not name an asset: use azureml:name:version")
     if "@" in text:
         name, _, label = text.rpartition("@")
-        return AssetRef(name, None, label)
-    name, _, version = text.partition(":")
-    return AssetRef(name, version or None, None if version else "latest")
+        found = AssetRef(name, None, label)
+    else:
+        name, colon, version = text.partition(":")
+        found = AssetRef(name, version, None) if colon else AssetRef(name, None, "latest")
+    if not found.name or not (found.version or found.label):
+        raise InvalidInput(f"{ref[:200]!r} does not name an asset: use azureml:name:version")
+    return found
 
 
 def parse_storage(uri: str) -> StoragePath | JobOutputRef | None:

@@ -13,7 +13,8 @@ from lazulite.domain.ids import MAX_JOB_NAME, StoragePath, parse_storage
 from lazulite.domain.job import CommandDef, DataInput, Job, Timeline
 from lazulite.domain.pipeline import PipelineDef
 from lazulite.domain.workspace import Workspace
-from lazulite.formats.azure.job import Submission, body_of, decode_job
+from lazulite.formats.azure.job import Submission, body_of, decode_job, hide_secrets
+from lazulite.formats.azure.reader import Reader
 from lazulite.ports.store import JobFilter, Listed, Page, Tx
 from lazulite.services.context import Services
 from lazulite.services.references import References
@@ -40,13 +41,13 @@ def check_job_name(name: str) -> str:
     """Return `name` if a job may have it: no dots, for those are in the names of nodes' jobs.
 
     Raises:
-        InvalidInput: it is empty, longer than `MAX_JOB_NAME`, or has another character than letters,
-            digits, '-' and '_'.
+        InvalidInput: it is empty, longer than `MAX_JOB_NAME`, or has another character than
+            letters, digits, '-' and '_'.
     """
     if len(name) > MAX_JOB_NAME or not _NAME.fullmatch(name):
         raise InvalidInput(
-            f"job name {name[:80]!r} ({len(name)} characters) is not valid: use at most {MAX_JOB_NAME} "
-            "letters, digits, '-' and '_'",
+            f"job name {name[:80]!r} ({len(name)} characters) is not valid: use at most "
+            f"{MAX_JOB_NAME} letters, digits, '-' and '_'",
             path="name",
         )
     return name
@@ -145,20 +146,22 @@ def _put_again(
         server_side = (*_MUTABLE, "status", "lazulite", "outputs", "environmentVariables")
         return {k: v for k, v in body.items() if k not in server_side and v not in (None, {}, [])}
 
-    if fixed(properties) != fixed(job.body):
+    same = (fixed(job.body), fixed(hide_secrets(job.body)))  # a client may send what it was shown
+    if fixed(properties) not in same:
         raise Conflict(
             f"job '{job.name}' exists in workspace '{workspace.ids.name}' and runs something "
             "else; choose another name",
             path="name",
         )
+    given = Reader(properties, "")
     return edit(
         services,
         workspace,
         job.name,
-        display_name=properties.get("displayName") or job.display_name,
-        description=properties.get("description") or job.description,
-        tags=properties.get("tags") or job.tags,
-        archived=bool(properties.get("isArchived", job.archived)),
+        display_name=given.text("displayName") or job.display_name,
+        description=given.text("description") or job.description,
+        tags=given.texts("tags") or job.tags,
+        archived=given.flag("isArchived", default=job.archived),
     )
 
 

@@ -152,8 +152,7 @@ class References:
         if isinstance(storage, JobOutputRef):
             return self._job_output(storage, path)
         if storage is not None:
-            self._datastore(storage.datastore, path)
-            return str(storage)
+            return str(StoragePath(self._datastore(storage.datastore, path), storage.path))
         if _is_url(value.uri):
             return value.uri
         kind = AssetKind.MODEL if "model" in value.type else AssetKind.DATA
@@ -175,8 +174,8 @@ class References:
         base = job.outputs[ref.output].uri
         return f"{base.rstrip('/')}/{ref.path}" if ref.path else base
 
-    def place(self, uri: str, path: str) -> None:
-        """Check where an output is to go; `${{...}}` in the path stands for itself.
+    def place(self, uri: str, path: str) -> str:
+        """Check where an output is to go and spell it; `${{...}}` in the path stands for itself.
 
         Raises:
             InvalidInput: it is not a path on a datastore, or leaves it.
@@ -192,11 +191,14 @@ class References:
                 "azureml://datastores/NAME/paths/FOLDER",
                 path=path,
             )
-        if "${{" not in storage.datastore:
-            self._datastore(storage.datastore, path)
+        if "${{" in storage.datastore:
+            return uri
+        return str(StoragePath(self._datastore(storage.datastore, path), storage.path))
 
-    def _datastore(self, name: str, path: str) -> None:
-        def find() -> bool:
+    def _datastore(self, name: str, path: str) -> str:
+        """Return a datastore's name as it was given, for names compare without case."""
+
+        def find() -> str:
             try:
                 return self._check_local(self._tx.datastores.get(self._workspace.id, name), path)
             except NotFound:
@@ -204,12 +206,12 @@ class References:
                 names = [one.name for one in page.items]
                 raise _not_found("datastore", name, names, path) from None
 
-        self._once("datastore", name, find)
+        return self._once("datastore", name, find)
 
     @staticmethod
-    def _check_local(datastore: Datastore, path: str) -> bool:
+    def _check_local(datastore: Datastore, path: str) -> str:
         if is_local(datastore):
-            return True
+            return datastore.name
         raise Unsupported(
             f"{path}: datastore '{datastore.name}' ({datastore.kind}) is remote, and jobs read and "
             f"write local datastores only, for now; use {BLOB_STORE}",

@@ -44,8 +44,8 @@ class Resolver(Protocol):
     def compute(self, ref: str, path: str) -> str:
         """Return the name of a compute that exists."""
 
-    def place(self, uri: str, path: str) -> None:
-        """Check that an output may go to `uri`."""
+    def place(self, uri: str, path: str) -> str:
+        """Check that an output may go to `uri`, and return how that place is always spelled."""
 
 
 def refuse_kind(kind: str, path: str) -> NoReturn:
@@ -108,7 +108,7 @@ def command_def(
         environment_key=environment[1],
         inputs=declared_inputs(spec),
         outputs=declared_outputs(spec),
-        environment_variables=spec.texts("environment_variables", "environmentVariables"),
+        environment_variables=variables_of(spec),
         resources=resources_of(spec),
         timeout=spec.child("limits").seconds("timeout"),
         retries=spec.child("retry_settings", "retrySettings").whole(
@@ -118,6 +118,20 @@ def command_def(
         component=component,
         display_name=spec.text("display_name", "displayName"),
     )
+
+
+def variables_of(spec: Reader) -> dict[str, str]:
+    """Read environment variables in either spelling.
+
+    Raises:
+        InvalidInput: a name is empty or holds '='.
+    """
+    found = spec.texts("environment_variables", "environmentVariables")
+    for name in found:
+        if not name or "=" in name:
+            path = spec.at("environment_variables")
+            raise InvalidInput(f"{path}: {name[:80]!r} is not the name of a variable", path=path)
+    return found
 
 
 def resources_of(spec: Reader) -> Resources:

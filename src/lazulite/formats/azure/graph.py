@@ -10,7 +10,7 @@ import msgspec
 
 from lazulite.domain.errors import InvalidInput
 from lazulite.domain.expression import expressions, sole_expression, substitute
-from lazulite.domain.ids import last_segment
+from lazulite.domain.ids import StoragePath, last_segment, parse_storage
 from lazulite.domain.job import CommandDef, DataInput, InputSpec, OutputSpec
 from lazulite.domain.pipeline import Binding, Node, PipelineDef, Settings, order
 from lazulite.formats.azure.component import (
@@ -19,6 +19,7 @@ from lazulite.formats.azure.component import (
     refuse_kind,
     resolve_command,
     resources_of,
+    variables_of,
 )
 from lazulite.formats.azure.interface import (
     FILE_TYPES,
@@ -28,6 +29,7 @@ from lazulite.formats.azure.interface import (
     declared_inputs,
     declared_outputs,
     output_spec,
+    parts_of,
 )
 from lazulite.formats.azure.reader import Reader
 
@@ -53,23 +55,27 @@ def component_def(
         raise InvalidInput(
             f"{spec.path}: pipeline components are nested deeper than {MAX_DEPTH}", path=spec.path
         )
-    return PipelineDef(
-        nodes=read_nodes(spec, declared_inputs(spec), resolver, depth=depth),
-        inputs=declared_inputs(spec),
+    inputs = declared_inputs(spec)
+    work = PipelineDef(
+        nodes=read_nodes(spec, inputs, resolver, depth=depth),
+        inputs=inputs,
         outputs=declared_outputs(spec),
         settings=read_settings(spec, resolver),
         component=component,
         display_name=spec.text("display_name", "displayName"),
     )
+    check_exports(work, spec.at("jobs"))
+    return work
 
 
 def read_settings(spec: Reader, resolver: Resolver) -> Settings:
     """Read `settings` of a pipeline."""
     found = spec.child("settings")
+    datastore = found.text("default_datastore", "defaultDatastore")
     compute = found.text("default_compute", "defaultCompute") or spec.text("computeId", "compute")
     return Settings(
         default_compute=resolver.compute(compute, found.at("default_compute")) if compute else None,
-        default_datastore=_datastore(found.text("default_datastore", "defaultDatastore")),
+        default_datastore=_datastore(datastore, resolver, found.at("default_datastore")),
         continue_on_step_failure=found.flag(
             "continue_on_step_failure", "continueOnStepFailure", default=False
         ),
@@ -77,20 +83,23 @@ def read_settings(spec: Reader, resolver: Resolver) -> Settings:
     )
 
 
-def _datastore(ref: str | None) -> str | None:
-    return last_segment(ref) if ref else None
+def _datastore(ref: str | None, resolver: Resolver, path: str) -> str | None:
+    if not ref:
+        return None
+    found = parse_storage(resolver.place(str(StoragePath(last_segment(ref), "")), path))
+    return found.datastore if isinstance(found, StoragePath) else None
 
 
 def read_outputs(spec: Reader, resolver: Resolver) -> dict[str, OutputSpec]:
     """Read the outputs of a job, and check where they go."""
-    return {name: _placed(one, resolver) for name, one in spec.children("outputs")}
+    return {name: _placed(one, resolver) for name, one in parts_of(spec, "outputs")}
 
 
 def _placed(one: Reader, resolver: Resolver) -> OutputSpec:
     spec = output_spec(one)
-    if spec.uri is not None:
-        resolver.place(spec.uri, one.at("path"))
-    return spec
+    if spec.uri is None:
+        return spec
+    return msgspec.structs.replace(spec, uri=resolver.place(spec.uri, one.at("path")))
 
 
 def read_nodes(
@@ -109,7 +118,7 @@ def read_nodes(
             f"{jobs.path}: a pipeline has 1 to {MAX_NODES} jobs, this one {len(names)}",
             path=jobs.path,
         )
-    nodes = {name: _read_node(jobs.child(name), resolver, depth) for name in names}
+    nodes = {name: _read_node(one, resolver, depth) for name, one in parts_of(spec, "jobs")}
     for name, node in nodes.items():
         _check_bindings(node, f"{jobs.path}.{name}", inputs, nodes)
     order(nodes, path=jobs.path)
@@ -156,7 +165,7 @@ def _override(work: CommandDef | PipelineDef, body: Reader) -> CommandDef | Pipe
         return work
     refuse_distribution(body.child("distribution"))
     changes: dict[str, Any] = {}
-    if variables := body.texts("environment_variables", "environmentVariables"):
+    if variables := variables_of(body):
         changes["environment_variables"] = {**work.environment_variables, **variables}
     if body.raw("resources"):
         changes["resources"] = resources_of(body)
@@ -238,12 +247,42 @@ def _offered_type(
         work = nodes[parts[2]].work
         if parts[4] not in work.outputs:
             _unknown(where, parts[4], work.outputs, f"output of job '{parts[2]}'")
+        _check_bound(work, parts[4], where)
         return work.outputs[parts[4]].type
     raise InvalidInput(
         f"{where}: '${{{{{expression}}}}}' is not understood; use ${{{{parent.inputs.NAME}}}} "
         "or ${{parent.jobs.JOB.outputs.NAME}}",
         path=where,
     )
+
+
+def _check_bound(work: CommandDef | PipelineDef, output: str, where: str) -> None:
+    if isinstance(work, PipelineDef) and not any(
+        output in node.exports.values() for node in work.nodes.values()
+    ):
+        raise InvalidInput(
+            f"{where}: no job of that pipeline is bound to its output '{output}'", path=where
+        )
+
+
+def check_exports(work: PipelineDef, path: str = "jobs") -> None:
+    """Check that what nodes are bound to are outputs of the pipeline, each bound once.
+
+    Raises:
+        InvalidInput: one is not; the message names the node.
+    """
+    taken: dict[str, str] = {}
+    for name, node in work.nodes.items():
+        for output, target in node.exports.items():
+            where = f"{path}.{name}.outputs.{output}"
+            if target not in work.outputs:
+                _unknown(where, target, work.outputs, "output of the pipeline")
+            if taken.setdefault(target, name) != name:
+                raise InvalidInput(
+                    f"{where}: job '{taken[target]}' is bound to the pipeline's output '{target}' "
+                    "already",
+                    path=where,
+                )
 
 
 def _check_fit(offered: str, wanted: str, where: str) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+import re
+from collections.abc import Iterator
 from typing import Any
 
 from lazulite.domain.errors import InvalidInput
 from lazulite.domain.job import DataInput, InputSpec, OutputSpec
-from lazulite.formats.azure.reader import Reader
+from lazulite.formats.azure.reader import Reader, check_part
 
 LITERAL_TYPES = frozenset({"string", "number", "integer", "boolean"})
 DATA_TYPES = frozenset(
@@ -14,12 +17,20 @@ DATA_TYPES = frozenset(
 )
 FILE_TYPES = frozenset({"uri_file"})
 _LITERAL_WORDS = LITERAL_TYPES | {"literal"}
+_INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _SPELLINGS = {"bool": "boolean", "int": "integer", "float": "number", "str": "string"}
 
 
 def declared_inputs(body: Reader) -> dict[str, InputSpec]:
     """Read `inputs` of a component."""
-    return {name: _input_spec(one) for name, one in body.children("inputs")}
+    return {name: _input_spec(one) for name, one in parts_of(body, "inputs")}
+
+
+def parts_of(body: Reader, key: str) -> Iterator[tuple[str, Reader]]:
+    """Yield (name, object) of inputs, outputs or jobs, whose names are checked."""
+    for name, one in body.children(key):
+        yield check_part(name, f"one of {key}", body.at(key)), one
 
 
 def _input_spec(one: Reader) -> InputSpec:
@@ -31,7 +42,9 @@ def _input_spec(one: Reader) -> InputSpec:
             f"{', '.join(sorted(LITERAL_TYPES | DATA_TYPES))}",
             path=one.at("type"),
         )
-    choices = one.raw("enum") or ()
+    choices = one.raw("enum") or []
+    if not isinstance(choices, list):
+        raise InvalidInput(f"{one.at('enum')} must be a list", path=one.at("enum"))
     return InputSpec(
         type=kind,
         optional=one.flag("optional", default=False),
@@ -45,7 +58,7 @@ def _input_spec(one: Reader) -> InputSpec:
 
 def declared_outputs(body: Reader) -> dict[str, OutputSpec]:
     """Read `outputs` of a component."""
-    return {name: output_spec(one) for name, one in body.children("outputs")}
+    return {name: output_spec(one) for name, one in parts_of(body, "outputs")}
 
 
 def output_spec(one: Reader) -> OutputSpec:
@@ -108,13 +121,10 @@ def check_literal(text: str, spec: InputSpec, path: str) -> str:
 
 
 def _check_number(text: str, spec: InputSpec, path: str) -> None:
-    try:
-        value = float(text)
-        if spec.type == "integer":
-            int(text)
-    except ValueError:
-        article = "an integer" if spec.type == "integer" else "a number"
-        raise InvalidInput(f"{path}: {text!r} is not {article}", path=path) from None
+    form, word = (_INTEGER, "an integer") if spec.type == "integer" else (_NUMBER, "a number")
+    value = float(text) if form.fullmatch(text) else math.inf
+    if math.isinf(value):
+        raise InvalidInput(f"{path}: {text[:80]!r} is not {word}", path=path)
     if (spec.min is not None and value < spec.min) or (spec.max is not None and value > spec.max):
         low = "-inf" if spec.min is None else f"{spec.min:g}"
         high = "inf" if spec.max is None else f"{spec.max:g}"

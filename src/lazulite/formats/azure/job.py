@@ -16,15 +16,31 @@ from lazulite.formats.azure.component import (
     check_expressions,
     command_def,
     refuse_kind,
+    variables_of,
 )
-from lazulite.formats.azure.graph import check_values, read_nodes, read_outputs, read_settings
-from lazulite.formats.azure.interface import bound_input, encode_input
+from lazulite.formats.azure.graph import (
+    check_exports,
+    check_values,
+    read_nodes,
+    read_outputs,
+    read_settings,
+)
+from lazulite.formats.azure.interface import (
+    LITERAL_TYPES,
+    bound_input,
+    check_literal,
+    declared_inputs,
+    declared_outputs,
+    encode_input,
+    parts_of,
+)
 from lazulite.formats.azure.reader import Reader
 
 MASK = "********"
 _SECRET = re.compile(
     r"KEY|TOKEN|SECRET|PASSW|PWD|CREDENTIAL|CONNECTION_?STRING|SAS|AUTH|PRIVATE", re.IGNORECASE
 )
+_VARIABLES = ("environmentVariables", "environment_variables")
 Inputs = dict[str, str | DataInput | None]
 
 
@@ -76,7 +92,7 @@ def _decode_command(body: Reader, resolver: Resolver) -> Submission:
         work,
         inputs={name: _spec_of(value) for name, value in inputs.items()},
         outputs=outputs,
-        environment_variables=body.texts("environmentVariables"),
+        environment_variables=variables_of(body),
     )
     check_expressions(work, "")
     return _submission(body, resolver, JobKind.COMMAND, work, inputs)
@@ -84,30 +100,50 @@ def _decode_command(body: Reader, resolver: Resolver) -> Submission:
 
 def _decode_pipeline(body: Reader, resolver: Resolver) -> Submission:
     inputs = _bound(body, resolver)
+    declared: dict[str, InputSpec] = {}
+    outputs: dict[str, OutputSpec] = {}
+    arm = None
     if reference := body.text("componentId"):
-        _, spec = resolver.component(reference, "component")
-        body = Reader({**spec, **{k: body.raw(k) for k in body.names() if k != "jobs"}}, "")
-    specs = {name: _spec_of(value) for name, value in inputs.items()}
+        arm, raw = resolver.component(reference, "component")
+        spec = Reader(raw, "component")
+        declared, outputs = declared_inputs(spec), declared_outputs(spec)
+        inputs = _completed(inputs, declared)
+        body = Reader({**raw, **{k: body.raw(k) for k in body.names() if k != "jobs"}}, "")
+    specs = {**{name: _spec_of(value) for name, value in inputs.items()}, **declared}
     work = PipelineDef(
         nodes=read_nodes(body, specs, resolver, depth=0),
         inputs=specs,
-        outputs=read_outputs(body, resolver),
+        outputs={**outputs, **read_outputs(body, resolver)},
         settings=read_settings(body, resolver),
+        component=arm,
         display_name=body.text("displayName"),
     )
     check_values(work, inputs)
-    _check_exports(work)
+    check_exports(work)
     return _submission(body, resolver, JobKind.PIPELINE, work, inputs)
 
 
-def _check_exports(work: PipelineDef) -> None:
-    for name, node in work.nodes.items():
-        for output, target in node.exports.items():
-            if target not in work.outputs:
-                raise InvalidInput(
-                    f"jobs.{name}.outputs.{output}: the pipeline has no output '{target}'",
-                    path=f"jobs.{name}.outputs.{output}",
-                )
+def _completed(given: Inputs, declared: dict[str, InputSpec]) -> Inputs:
+    """Return the inputs of a pipeline component with its defaults, checked as it declares them."""
+    found: Inputs = dict(given)
+    for name in given:
+        if name not in declared:
+            known = ", ".join(declared) or "none"
+            raise InvalidInput(
+                f"inputs.{name}: the component has no such input; known: {known}",
+                path=f"inputs.{name}",
+            )
+    for name, spec in declared.items():
+        if found.get(name) is None:
+            found[name] = spec.default
+        value = found[name]
+        if value is None and not spec.optional:
+            raise InvalidInput(
+                f"inputs.{name} is required ({spec.type}) and has no value", path=f"inputs.{name}"
+            )
+        if isinstance(value, str) and spec.type in LITERAL_TYPES:
+            check_literal(value, spec, f"inputs.{name}")
+    return found
 
 
 def _submission(
@@ -135,7 +171,7 @@ def _submission(
 
 def _bound(body: Reader, resolver: Resolver) -> Inputs:
     found: Inputs = {}
-    for name, one in body.children("inputs"):
+    for name, one in parts_of(body, "inputs"):
         value = bound_input(one)
         found[name] = resolver.data(value, one.path) if isinstance(value, DataInput) else value
     return found
@@ -173,8 +209,7 @@ def encode_job(job: Job, workspace: WorkspaceId, *, portal: str = "") -> dict[st
     }
     if job.compute:
         body["computeId"] = f"{scope}/computes/{job.compute}"
-    if variables := body.get("environmentVariables"):
-        body["environmentVariables"] = mask(variables)
+    body = hide_secrets(body)
     return {
         "id": f"{scope}/jobs/{job.name}",
         "name": job.name,
@@ -192,6 +227,19 @@ def encode_job(job: Job, workspace: WorkspaceId, *, portal: str = "") -> dict[st
 def mask(variables: dict[str, str]) -> dict[str, str]:
     """Return environment variables with the value of each that looks like a secret hidden."""
     return {k: MASK if _SECRET.search(k) else v for k, v in variables.items()}
+
+
+def hide_secrets(body: Any) -> Any:
+    """Return a job's `properties` with secret variables hidden, those of its nodes too."""
+    if not isinstance(body, dict):
+        return body
+    shown = {}
+    for key, value in body.items():
+        if key in _VARIABLES and isinstance(value, dict):
+            shown[key] = mask(value)
+        else:
+            shown[key] = hide_secrets(value)
+    return shown
 
 
 def _properties(job: Job) -> dict[str, str]:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from typing import Any
 
 from lazulite.domain.errors import InvalidInput
+from lazulite.domain.ids import MAX_NAME
 
 _DURATION = re.compile(
     r"P(?:(?P<d>\d+)D)?(?:T(?:(?P<h>\d+)H)?(?:(?P<m>\d+)M)?(?:(?P<s>\d+(?:\.\d+)?)S)?)?"
 )
+_HALF = re.compile("[\ud800-\udfff]")
+_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_\-]*", re.ASCII)
+_MOST = 2**31 - 1  # of what Azure's counts can be
 _SECONDS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
 
 
@@ -39,8 +44,10 @@ class Reader:
     def text(self, *keys: str) -> str | None:
         """Return a string; numbers and booleans are spelled as JSON spells them."""
         value = self.raw(*keys)
-        if value is None or isinstance(value, str):
-            return value
+        if value is None:
+            return None
+        if isinstance(value, str):
+            return check_text(value, self.at(keys[0]))
         if isinstance(value, bool):
             return "true" if value else "false"
         if isinstance(value, int | float):
@@ -74,9 +81,10 @@ class Reader:
             return default
         try:
             number = int(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             number = least - 1
-        if isinstance(value, bool) or number < least:
+        is_fraction = isinstance(value, float) and number != value
+        if isinstance(value, bool) or is_fraction or not least <= number <= _MOST:
             raise InvalidInput(
                 f"{self.at(keys[0])} must be a whole number of at least {least}, got {value!r}",
                 path=self.at(keys[0]),
@@ -89,11 +97,14 @@ class Reader:
         if value is None:
             return None
         try:
-            return float(value)
-        except (TypeError, ValueError):
+            number = math.nan if isinstance(value, bool) else float(value)
+        except (TypeError, ValueError, OverflowError):
+            number = math.nan
+        if not math.isfinite(number):
             raise InvalidInput(
                 f"{self.at(keys[0])} must be a number, got {value!r}", path=self.at(keys[0])
-            ) from None
+            )
+        return number
 
     def seconds(self, *keys: str) -> float | None:
         """Return a duration in seconds: ISO 8601 (`PT10M`, as the SDK sends) or a plain number."""
@@ -129,7 +140,33 @@ class Reader:
 
     def names(self) -> list[str]:
         """Return the keys that are not null."""
-        return [str(k) for k, v in self._body.items() if v is not None]
+        return [check_text(str(k), self.path) for k, v in self._body.items() if v is not None]
+
+
+def check_text(text: str, path: str) -> str:
+    """Return a text that processes, files and databases take.
+
+    Raises:
+        InvalidInput: it holds a NUL, or half of a character.
+    """
+    if "\0" in text or (not text.isascii() and _HALF.search(text)):
+        raise InvalidInput(f"{path}: {text[:80]!r} holds a NUL or half a character", path=path)
+    return text
+
+
+def check_part(name: str, what: str, path: str) -> str:
+    """Return the name of a node, input or output: it becomes part of paths and variables.
+
+    Raises:
+        InvalidInput: it is empty, too long, or has other characters than letters, digits, '_', '-'.
+    """
+    if len(name) > MAX_NAME or not _PART.fullmatch(name):
+        raise InvalidInput(
+            f"{path}: the name {name[:80]!r} of {what} is not valid: use at most {MAX_NAME} "
+            "letters, digits, '_' and '-'",
+            path=path,
+        )
+    return name
 
 
 def _kind(value: Any) -> str:
