@@ -229,6 +229,7 @@ def build(
         capacity=capacity,
         wake=to_engine.wake,
         why=to_engine.why,
+        runs=settings.runs,
     )
 
     def mint(workspace: Workspace, job: Job) -> str:

@@ -225,3 +225,36 @@ def test_a_pipeline_of_five_hundred_nodes_completes(shared_server: Server) -> No
     nodes = shared_server.children("wide-501").values()
     assert len(nodes) == 500
     assert all(node["reusedFrom"] for node in nodes)
+
+
+def test_a_deleted_job_leaves_neither_record_nor_logs(
+    shared_server: Server, tmp_path: Path
+) -> None:
+    job = write(
+        tmp_path / "job.yml",
+        f"type: pipeline\njobs:\n  a: {{type: command, command: exit 1, environment: {BARE}}}\n",
+    )
+    shared_server.cli("job", "create", "-f", job, "-n", "deleted")
+    shared_server.wait("deleted")
+    left = [shared_server.home / "runs", shared_server.home / "files" / "stores"]
+    assert [p for folder in left for p in folder.rglob("*deleted--a*")]
+    shared_server.request("DELETE", f"{SCOPE}/jobs/deleted")
+    assert not [p for folder in left for p in folder.rglob("*deleted--a*")]
+    for name in ("deleted", "deleted--a"):
+        with pytest.raises(HTTPError) as gone:
+            shared_server.job(name)
+        assert gone.value.code == 404
+        gone.value.close()
+
+
+def test_a_stopped_compute_takes_no_jobs(shared_server: Server, tmp_path: Path) -> None:
+    properties = {"computeType": "ComputeInstance", "properties": {"vmSize": "STANDARD_DS3_V2"}}
+    body = {"location": "local", "properties": properties}
+    shared_server.request("PUT", f"{SCOPE}/computes/ci", body)
+    shared_server.request("POST", f"{SCOPE}/computes/ci/stop")
+    job = write(
+        tmp_path / "job.yml", f"command: 'true'\ncompute: azureml:ci\nenvironment: {BARE}\n"
+    )
+    done = shared_server.cli("job", "create", "-f", job, check=False)
+    assert done.returncode == 5
+    assert "compute 'ci' is stopped" in done.stderr

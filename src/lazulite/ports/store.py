@@ -140,7 +140,8 @@ class Jobs(Protocol):
     `definition` is the JSON of a CommandDef or PipelineDef. `edit` changes display_name,
     description, tags, properties, archived, body and modified_at; on a bare run every other state
     too, on other jobs that is the engine's and raises Conflict. `request_cancel` is False when the
-    job has ended already. `unfinished` counts the jobs that an engine still has to end.
+    job has ended already. `delete` takes a job away, whatever its state, with all below it and all
+    that was logged to it. `unfinished` counts the jobs that an engine still has to end.
     """
 
     def add(self, job: Job, definition: bytes | None) -> Job: ...
@@ -158,6 +159,8 @@ class Jobs(Protocol):
     def edit(self, job: int, **fields: Any) -> None: ...
 
     def request_cancel(self, job: int) -> bool: ...
+
+    def delete(self, job: int) -> None: ...
 
     def unfinished(self, workspace: int) -> int: ...
 

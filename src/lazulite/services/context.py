@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from lazulite.ports.clock import Clock
 from lazulite.ports.compute import Capacity
@@ -26,3 +27,4 @@ class Services:
     wake: Callable[[int], None]  # tell the engine that this job (row id) changed; any thread
     why: Callable[[int], str | None] = field(default=lambda _job: None)  # why a job waits
     changes: Changes = field(default_factory=Changes)
+    runs: Path | None = None  # folder of the jobs' run folders; None = they are elsewhere

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -12,7 +14,7 @@ from lazulite.domain.errors import Conflict, InvalidInput, NotFound
 from lazulite.domain.ids import MAX_JOB_NAME, StoragePath, parse_storage
 from lazulite.domain.job import CommandDef, DataInput, Job, Timeline
 from lazulite.domain.pipeline import PipelineDef
-from lazulite.domain.workspace import Workspace
+from lazulite.domain.workspace import ARTIFACT_STORE, Workspace
 from lazulite.formats.azure.job import Submission, body_of, decode_job, hide_secrets
 from lazulite.formats.azure.reader import Reader
 from lazulite.ports.store import JobFilter, Listed, Page, Tx
@@ -20,7 +22,7 @@ from lazulite.services.context import Services
 from lazulite.services.references import References
 
 Work = CommandDef | PipelineDef
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_\-]*", re.ASCII)
+_NAME = re.compile(r"(?!.*--)[A-Za-z0-9_][A-Za-z0-9_\-]*", re.ASCII)
 _MUTABLE = ("displayName", "description", "tags", "isArchived", "properties", "services")
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Work)
@@ -38,16 +40,16 @@ def decode_work(stored: bytes) -> Work:
 
 
 def check_job_name(name: str) -> str:
-    """Return `name` if a job may have it: no dots, for those are in the names of nodes' jobs.
+    """Return `name` if a job may have it: no '--', for that is in the names of nodes' jobs.
 
     Raises:
         InvalidInput: it is empty, longer than `MAX_JOB_NAME`, or has another character than
-            letters, digits, '-' and '_'.
+            letters, digits, '-' and '_', or '--'.
     """
     if len(name) > MAX_JOB_NAME or not _NAME.fullmatch(name):
         raise InvalidInput(
             f"job name {name[:80]!r} ({len(name)} characters) is not valid: use at most "
-            f"{MAX_JOB_NAME} letters, digits, '-' and '_'",
+            f"{MAX_JOB_NAME} letters, digits, '-' and '_', and no '--'",
             path="name",
         )
     return name
@@ -218,6 +220,41 @@ def cancel(services: Services, workspace: Workspace, name: str) -> Job:
     if not job.is_final:
         services.wake(job.id)
     return job
+
+
+def delete(services: Services, workspace: Workspace, name: str) -> Job:
+    """Take a job away: its record, all below it, its logs and artifacts. Its outputs stay.
+
+    Outputs stay because later jobs may have them by reuse, and data assets may name them.
+
+    Raises:
+        NotFound: no job of this name.
+        Conflict: it has not ended; cancel it first.
+    """
+
+    def work(tx: Tx) -> tuple[Job, list[str]]:
+        job = tx.jobs.get(workspace.id, name)
+        if not job.is_final:
+            raise Conflict(f"job '{name}' is {job.status}: cancel it, then delete it", path="name")
+        names = list(_names_below(tx, job))
+        tx.jobs.delete(job.id)
+        return job, names
+
+    job, names = services.store.write(work)
+    for one in names:
+        shutil.rmtree(
+            services.files.locate(workspace.id, ARTIFACT_STORE, f"ExperimentRun/dcid.{one}"),
+            ignore_errors=True,  # what stays can be reached by nobody
+        )
+        if services.runs is not None:
+            shutil.rmtree(services.runs / str(workspace.id) / one, ignore_errors=True)
+    return job
+
+
+def _names_below(tx: Tx, job: Job) -> Iterator[str]:
+    yield job.name
+    for child in tx.jobs.children(job.id):
+        yield from _names_below(tx, child)
 
 
 def edit(services: Services, workspace: Workspace, name: str, **fields: Any) -> Job:

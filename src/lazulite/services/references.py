@@ -10,7 +10,7 @@ import msgspec
 
 from lazulite.domain import curated
 from lazulite.domain.asset import Asset, AssetKind
-from lazulite.domain.errors import InvalidInput, LazuliteError, NotFound, Unsupported
+from lazulite.domain.errors import Conflict, InvalidInput, LazuliteError, NotFound, Unsupported
 from lazulite.domain.ids import (
     AssetRef,
     JobOutputRef,
@@ -101,18 +101,29 @@ class References:
         return msgspec.structs.replace(value, uri=uri)
 
     def compute(self, ref: str, path: str) -> str:
-        """Return the name of a compute that exists; `serverless` is the workspace's default."""
+        """Return the name of a compute that exists; `serverless` is the workspace's default.
+
+        Raises:
+            NotFound: there is none of this name.
+            Conflict: it is stopped.
+        """
         name = last_segment(ref)
         if name.lower() in (SERVERLESS, "local"):
             name = "local"
 
         def find() -> str:
             try:
-                return self._tx.computes.get(self._workspace.id, name).name
+                found = self._tx.computes.get(self._workspace.id, name)
             except NotFound:
                 page = self._tx.computes.page(self._workspace.id, Page(limit=1000))
                 names = [one.name for one in page.items]
                 raise _not_found("compute", name, names, path) from None
+            if found.stopped:
+                raise Conflict(
+                    f"{path}: compute '{found.name}' is stopped; start it, or name another",
+                    path=path,
+                )
+            return found.name
 
         return self._once("compute", name, find)
 

@@ -110,6 +110,8 @@ def delete(services: Services, ids: WorkspaceId) -> bool:
     for name in names:
         folder = services.files.root(row, name)
         shutil.rmtree(folder, ignore_errors=True)  # what stays can be reached by nobody
+    if row and services.runs is not None:
+        shutil.rmtree(services.runs / str(row), ignore_errors=True)
     return row > 0
 
 

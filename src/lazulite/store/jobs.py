@@ -45,6 +45,7 @@ _CANCEL = (
     .where(jobs.c.id == sa.bindparam("job"), *_NOT_FINAL)
     .values(cancel_requested=True)
 )
+_DELETE = sa.delete(jobs).where(jobs.c.id == sa.bindparam("job"))
 _INSERT_DOCUMENTS = sa.insert(job_documents)
 
 
@@ -129,6 +130,11 @@ class SqlJobs:
         if self._db.execute(_EXISTS, {"job": job}).first() is None:
             raise _gone(job)
         return False
+
+    def delete(self, job: int) -> None:
+        """Take a job away, with all below it and all that was logged to it."""
+        if self._db.execute(_DELETE, {"job": job}).rowcount == 0:
+            raise _gone(job)
 
     def unfinished(self, workspace: int) -> int:
         """Count the jobs an engine still has to bring to an end."""

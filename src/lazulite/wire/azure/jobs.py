@@ -59,6 +59,17 @@ def cancel(call: Call) -> Reply:
     return done(call, status=202)
 
 
+def delete(call: Call) -> Reply:
+    """Delete a job that has ended, with all below it; its outputs stay.
+
+    Raises:
+        Conflict: it has not ended.
+    """
+    workspace = workspaces.get(call.services, call.here)
+    jobs.delete(call.services, workspace, call.params["name"])
+    return done(call, status=202)
+
+
 def list_children(call: Call) -> Reply:
     """List the jobs of a pipeline's nodes, one level deep; Azure has this in run history only."""
     found = runs.children(call.services, call.here, call.params["name"])
@@ -86,6 +97,7 @@ def routes() -> list[Route]:
         ("GET", SCOPE + "/jobs", Action.READ, list_all),
         ("GET", _ONE, Action.READ, get),
         ("PUT", _ONE, Action.WRITE, put),
+        ("DELETE", _ONE, Action.WRITE, delete),
         ("POST", _ONE + "/cancel", Action.WRITE, cancel),
         ("GET", _ONE + "/children", Action.READ, list_children),
     ]
