@@ -357,7 +357,7 @@ def command(text: str = "true", **fields: Any) -> CommandDef:
 
 
 def step(needs: dict[str, str] | None = None, text: str = "true", **node: Any) -> Node:
-    """A node with one output `out`; `needs` names inputs bound to `node.output` or an expression."""
+    """A node with one output `out`; `needs`: inputs bound to `node.output` or an expression."""
     given = needs or {}
     work = node.pop("work", None) or command(
         text,
