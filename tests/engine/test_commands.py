@@ -396,12 +396,12 @@ def test_a_canceled_pipeline_stops_all_below_it(running: Lab) -> None:
     deep = pipeline({"x": step(), "y": step({"in": "x"})})
     wide = {f"n{i}": step(text=f"n{i}") for i in range(10)}
     running.submit("p", pipeline({"deep": step(work=deep), **wide}))
-    running.running("p.n0")
-    running.until_status("p.deep.x", JobStatus.QUEUED)
+    running.running("p--n0")
+    running.until_status("p--deep--x", JobStatus.QUEUED)
     running.cancel("p")
     assert running.ended("p").status is JobStatus.CANCELED
     assert set(running.statuses("p").values()) == {"Canceled"}
-    assert running.statuses("p.deep") == {"x": "Canceled"}
+    assert running.statuses("p--deep") == {"x": "Canceled"}
     assert slots_used(running) == 0
     assert not running.engine._core.live  # type: ignore[union-attr]
 
@@ -409,8 +409,8 @@ def test_a_canceled_pipeline_stops_all_below_it(running: Lab) -> None:
 def test_a_canceled_node_ends_its_pipeline(running: Lab) -> None:
     running.machine.script = runs_on
     running.submit("p", pipeline({"a": step(), "b": step({"x": "a"})}))
-    running.running("p.a")
-    running.cancel("p.a")
+    running.running("p--a")
+    running.cancel("p--a")
     assert running.ended("p").status is JobStatus.CANCELED
 
 

@@ -35,14 +35,14 @@ def test_a_command_runs_to_completion(running: Lab) -> None:
 def test_a_chain_runs_in_order(running: Lab) -> None:
     job = running.run("p", pipeline(chain("a", "b", "c")))
     assert job.status is JobStatus.COMPLETED
-    assert running.machine.launched == [("p.a", 1), ("p.b", 1), ("p.c", 1)]
+    assert running.machine.launched == [("p--a", 1), ("p--b", 1), ("p--c", 1)]
 
 
 def test_a_fan_out_joins_and_uses_all_slots_and_no_more(running: Lab) -> None:
     middle = {f"m{i}": step({"x": "a"}, f"m{i}") for i in range(20)}
     nodes = {"a": step(), **middle, "z": step({n: n for n in middle})}
     assert running.run("p", pipeline(nodes)).status is JobStatus.COMPLETED
-    assert running.machine.launched[-1] == ("p.z", 1)
+    assert running.machine.launched[-1] == ("p--z", 1)
     assert len(running.machine.launched) == 22
     assert running.machine.most <= 4
 
@@ -78,18 +78,18 @@ def test_pipelines_three_deep_hand_their_outputs_up(running: Lab) -> None:
     job = running.run("p", work)
     assert job.status is JobStatus.COMPLETED, job.error
     assert [name for name, _ in running.machine.launched] == [
-        "p.first",
-        "p.deep.in.in.in",
-        "p.last",
+        "p--first",
+        "p--deep--in--in--in",
+        "p--last",
     ]
-    assert job.outputs["result"] == running.job("p.deep.in.in.in").outputs["out"]
-    last = running.job("p.last").inputs["x"]
+    assert job.outputs["result"] == running.job("p--deep--in--in--in").outputs["out"]
+    last = running.job("p--last").inputs["x"]
     assert isinstance(last, DataInput)
     assert last.uri == job.outputs["result"].uri
 
 
 def test_the_failed_step_deep_below_is_named_with_its_log(running: Lab) -> None:
-    running.machine.script = fails("in.in")
+    running.machine.script = fails("in--in")
     job = running.run("p", pipeline({"deep": nested(1), "first": step()}))
     assert job.status is JobStatus.FAILED
     assert job.error is not None
@@ -123,9 +123,9 @@ def test_literals_data_and_optional_inputs_reach_the_command(running: Lab) -> No
     inputs = {"lr": InputSpec(type="number"), "maybe": InputSpec(optional=True)}
     given = {"lr": "0.5", "maybe": None}
     assert running.run("p", pipeline({"a": node}, inputs=inputs), inputs=given).error is None
-    launch = running.machine.of("p.a").launch
-    assert launch.command == f"run {place} 0.5 3  p.a"
-    child = running.job("p.a")
+    launch = running.machine.of("p--a").launch
+    assert launch.command == f"run {place} 0.5 3  p--a"
+    child = running.job("p--a")
     assert isinstance(child.inputs["data"], DataInput)
     assert child.inputs["data"].digest
 
@@ -152,12 +152,12 @@ def named(version: str | None = None) -> Node:
 def test_a_named_output_becomes_the_next_version_of_a_data_asset(running: Lab) -> None:
     running.run("p", pipeline({"a": named()}, force_rerun=True))
     running.run("q", pipeline({"a": named()}, force_rerun=True))
-    assert running.job("p.a").outputs["out"].asset == "model:1"
-    assert running.job("q.a").outputs["out"].asset == "model:2"
+    assert running.job("p--a").outputs["out"].asset == "model:1"
+    assert running.job("q--a").outputs["out"].asset == "model:2"
     get = running.store.read(
         lambda tx: tx.assets.get(running.workspace.id, AssetKind.DATA, "model", "2")
     )
-    assert get.body["dataUri"] == running.job("q.a").outputs["out"].uri
+    assert get.body["dataUri"] == running.job("q--a").outputs["out"].uri
 
 
 def test_an_output_whose_version_exists_fails_its_job_only(running: Lab) -> None:
@@ -173,8 +173,8 @@ def test_a_reused_step_keeps_the_version_its_twin_registered(running: Lab) -> No
     running.run("p", pipeline({"a": named("7")}))
     job = running.run("q", pipeline({"a": named("7")}))
     assert job.status is JobStatus.COMPLETED, job.error
-    assert running.job("q.a").outputs["out"].asset == "model:7"
-    assert running.job("q.a").reused_from == "p.a"
+    assert running.job("q--a").outputs["out"].asset == "model:7"
+    assert running.job("q--a").reused_from == "p--a"
 
 
 def test_a_reused_step_that_names_a_taken_version_fails(running: Lab) -> None:
@@ -189,10 +189,10 @@ def test_two_steps_that_name_one_version_leave_the_engine_alive(running: Lab) ->
     hold: list[str] = []
     running.machine.script = lambda launch: hold.append(launch.key)  # type: ignore[func-returns-value]
     running.submit("p", pipeline({"a": named("1"), "b": named("1")}, force_rerun=True))
-    running.running("p.a")
-    running.running("p.b")
-    running.machine.end("p.a")
-    running.machine.end("p.b")
+    running.running("p--a")
+    running.running("p--b")
+    running.machine.end("p--a")
+    running.machine.end("p--b")
     assert running.ended("p").is_final
     running.machine.script = lambda _launch: 0
     assert running.run("r", command()).status is JobStatus.COMPLETED
@@ -208,8 +208,8 @@ def test_an_unchanged_pipeline_is_reused_whole(running: Lab) -> None:
     assert job.status is JobStatus.COMPLETED
     assert len(running.machine.launched) == 3
     found = running.children("q")
-    assert {n: c.reused_from for n, c in found.items()} == {"a": "p.a", "b": "p.b", "c": "p.c"}
-    assert found["c"].outputs["out"].origin == "p.c"
+    assert {n: c.reused_from for n, c in found.items()} == {"a": "p--a", "b": "p--b", "c": "p--c"}
+    assert found["c"].outputs["out"].origin == "p--c"
 
 
 def test_a_change_reruns_what_depends_on_it_and_nothing_else(running: Lab) -> None:
@@ -217,7 +217,7 @@ def test_a_change_reruns_what_depends_on_it_and_nothing_else(running: Lab) -> No
     nodes = {**chain("a", "b", "c"), "side": step(text="side")}
     running.run("p", pipeline(nodes))
     running.run("q", pipeline({**nodes, "b": step({"x": "a"}, "another b")}))
-    assert [n for n, _ in running.machine.launched[4:]] == ["q.b", "q.c"]
+    assert [n for n, _ in running.machine.launched[4:]] == ["q--b", "q--c"]
 
 
 def test_a_changed_step_with_equal_output_lets_the_rest_be_reused(running: Lab) -> None:
@@ -228,7 +228,7 @@ def test_a_changed_step_with_equal_output_lets_the_rest_be_reused(running: Lab) 
     running.machine.script = same
     running.run("p", pipeline(chain("a", "b")))
     running.run("q", pipeline({**chain("a", "b"), "a": step(text="another a")}))
-    assert [n for n, _ in running.machine.launched[2:]] == ["q.a"]
+    assert [n for n, _ in running.machine.launched[2:]] == ["q--a"]
 
 
 def test_force_rerun_of_the_pipeline_reruns_all(running: Lab) -> None:
@@ -241,7 +241,7 @@ def test_force_rerun_of_a_node_reruns_it_alone_even_beside_its_equal(running: La
     nodes = {"a": step(), "b": step()}
     running.run("p", pipeline(nodes))
     running.run("q", pipeline({"a": step(), "b": step(force_rerun=True)}))
-    assert [n for n, _ in running.machine.launched[2:]] == ["q.b"]
+    assert [n for n, _ in running.machine.launched[2:]] == ["q--b"]
 
 
 def test_a_step_that_is_not_deterministic_always_runs(running: Lab) -> None:
@@ -255,7 +255,7 @@ def test_a_twin_whose_outputs_were_deleted_is_not_reused(running: Lab) -> None:
     running.machine.script = writes
     running.run("p", pipeline({"a": step()}))
     shutil.rmtree(
-        running.launcher.output_path(running.job("p.a"), running.job("p.a").outputs["out"])
+        running.launcher.output_path(running.job("p--a"), running.job("p--a").outputs["out"])
     )
     running.run("q", pipeline({"a": step()}))
     assert len(running.machine.launched) == 2
@@ -270,7 +270,7 @@ def test_data_at_a_place_that_is_known_late_is_never_reused(running: Lab) -> Non
     nodes = pipeline({"a": node}, inputs={"which": InputSpec()})
     for name in ("p", "q"):
         assert running.run(name, nodes, inputs={"which": "one"}).error is None
-        assert running.machine.of(f"{name}.a").launch.command == f"read {place}"
+        assert running.machine.of(f"{name}--a").launch.command == f"read {place}"
     assert len(running.machine.launched) == 2
 
 
@@ -318,12 +318,12 @@ def test_steps_that_become_ready_while_another_fails_never_start(
     deep = Node(work=nested(1).work, inputs={"raw": "${{parent.jobs.a.outputs.out}}"})
     nodes = {"bad": step(), "a": step(text="a"), "n": step({"x": "a"}), "deep": deep}
     running.submit("p", pipeline(nodes))
-    running.running("p.a")
-    running.running("p.bad")
+    running.running("p--a")
+    running.running("p--bad")
     core.post(lambda: (held.set(), wait_for(lambda: inbox.qsize() == 3)))  # type: ignore[arg-type]
     assert held.wait(5)
-    running.machine.end("p.a")
-    running.machine.end("p.bad", 1)
+    running.machine.end("p--a")
+    running.machine.end("p--bad", 1)
     core.post(lambda: (collecting.set(), wait_for(lambda: inbox.qsize() == 2)))  # type: ignore[arg-type]
     assert running.ended("p").status is JobStatus.FAILED
     found = running.statuses("p")

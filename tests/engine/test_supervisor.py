@@ -71,13 +71,13 @@ def test_a_kill_while_a_job_is_queued_queues_it_behind_what_runs(lab: Lab) -> No
     lab.start()
     lab.machine.script = runs_on
     lab.submit("p", pipeline({"a": step(), "b": step(text="b")}))
-    lab.running("p.a")
-    lab.until_status("p.b", JobStatus.QUEUED)
+    lab.running("p--a")
+    lab.until_status("p--b", JobStatus.QUEUED)
     restart(lab)
-    lab.until(lambda: bool(lab.machine.of("p.a").watchers), "adopted")
-    lab.machine.end("p.a")
-    lab.launched("p.b")
-    lab.machine.end("p.b")
+    lab.until(lambda: bool(lab.machine.of("p--a").watchers), "adopted")
+    lab.machine.end("p--a")
+    lab.launched("p--b")
+    lab.machine.end("p--b")
     assert lab.ended("p").status is JobStatus.COMPLETED
     assert lab.machine.most == 1
 
@@ -152,9 +152,9 @@ def test_a_process_that_ends_while_the_server_is_down_is_collected(lab: Lab, cod
     lab.machine.script = runs_on
     lab.start()
     lab.submit("p", pipeline(chain("a", "b")))
-    lab.running("p.a")
+    lab.running("p--a")
     lab.kill()
-    lab.machine.end("p.a", code)
+    lab.machine.end("p--a", code)
     lab.machine.script = lambda _launch: 0
     lab.start()
     assert lab.ended("p").status is (JobStatus.FAILED if code else JobStatus.COMPLETED)
@@ -219,7 +219,7 @@ def test_a_nested_pipeline_survives_kills_between_its_nodes(lab: Lab, kills: int
     lab.machine.script = runs_on
     lab.start()
     lab.submit("p", work)
-    names = ["p.s", "p.deep.x", "p.deep.y", "p.z"]
+    names = ["p--s", "p--deep--x", "p--deep--y", "p--z"]
     for number, name in enumerate(names):
         lab.launched(name)
         if number < kills:
@@ -236,16 +236,16 @@ def test_a_failed_pipeline_waits_after_a_restart_for_what_it_stops(lab: Lab) -> 
     lab.start()
     nodes = {"bad": step(text="bad"), "a": step(text="a"), "b": step({"x": "a"})}
     lab.submit("p", pipeline(nodes))
-    lab.running("p.bad")
-    lab.running("p.a")
-    lab.machine.end("p.a")
-    lab.running("p.b")
-    lab.machine.end("p.bad", 1)
-    lab.until_status("p.b", JobStatus.CANCEL_REQUESTED)
+    lab.running("p--bad")
+    lab.running("p--a")
+    lab.machine.end("p--a")
+    lab.running("p--b")
+    lab.machine.end("p--bad", 1)
+    lab.until_status("p--b", JobStatus.CANCEL_REQUESTED)
     restart(lab)
-    lab.until(lambda: lab.machine.of("p.b").stopped == 2, "stopped again")
+    lab.until(lambda: lab.machine.of("p--b").stopped == 2, "stopped again")
     assert not lab.job("p").is_final
-    lab.machine.end("p.b", 137)
+    lab.machine.end("p--b", 137)
     assert lab.ended("p").status is JobStatus.FAILED
     assert lab.statuses("p") == {"bad": "Failed", "a": "Completed", "b": "Canceled"}
 
@@ -255,7 +255,7 @@ def test_a_cancel_that_came_while_the_server_was_down_is_done(lab: Lab) -> None:
     lab.start()
     lab.submit("p", pipeline(chain("a", "b")))
     lab.submit("j", command())
-    lab.running("p.a")
+    lab.running("p--a")
     lab.running("j")
     lab.kill()
     lab.cancel("p")
@@ -283,7 +283,7 @@ def test_data_that_vanished_while_the_server_was_down_ends_the_pipeline_orderly(
     lab.machine.script = runs_on
     lab.start()
     lab.submit("p", pipeline({"a": node}))
-    lab.running("p.a")
+    lab.running("p--a")
     lab.kill()
     place.rmdir()
     lab.start()
@@ -291,8 +291,8 @@ def test_data_that_vanished_while_the_server_was_down_ends_the_pipeline_orderly(
     assert job.status is JobStatus.FAILED
     assert job.error is not None
     assert uri in job.error.message
-    assert lab.job("p.a").status is JobStatus.CANCELED
-    assert lab.machine.of("p.a").stopped == 1
+    assert lab.job("p--a").status is JobStatus.CANCELED
+    assert lab.machine.of("p--a").stopped == 1
 
 
 def test_a_definition_of_another_version_fails_its_tree_only(lab: Lab) -> None:
@@ -300,7 +300,7 @@ def test_a_definition_of_another_version_fails_its_tree_only(lab: Lab) -> None:
     lab.start()
     lab.submit("p", pipeline(chain("a", "b")))
     lab.submit("j", command())
-    lab.running("p.a")
+    lab.running("p--a")
     lab.running("j")
     lab.kill()
     row = lab.job("p").id
@@ -315,7 +315,7 @@ def test_a_definition_of_another_version_fails_its_tree_only(lab: Lab) -> None:
     error = lab.ended("p").error
     assert error is not None
     assert "another version of Lazulite" in error.message
-    assert lab.job("p.a").is_final
+    assert lab.job("p--a").is_final
     lab.until(lambda: bool(lab.machine.of("j").watchers), "adopted")
     lab.machine.end("j")
     assert lab.ended("j").status is JobStatus.COMPLETED
@@ -331,9 +331,7 @@ def test_a_lost_lease_forgets_its_tree_and_no_other(lab: Lab) -> None:
     lab.until(lambda: lab.job("kept").timeline.running is not None, "written")
 
     def steal(tx: Any) -> None:
-        tx._db.exec_driver_sql(
-            f"UPDATE jobs SET lease_token = 'thief' WHERE id = {taken.id}"
-        )
+        tx._db.exec_driver_sql(f"UPDATE jobs SET lease_token = 'thief' WHERE id = {taken.id}")
 
     lab.store.write(steal)
     held = threading.Event()

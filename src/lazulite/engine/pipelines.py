@@ -185,7 +185,7 @@ class Pipelines:
 
     def _node_job(self, live: LivePipeline, name: str, node: Node) -> Job:
         root, now = live.root.job, self._core.now()
-        title = f"{live.job.name}.{name}"
+        title = f"{live.job.name}--{name}"  # MLflow's client refuses a dot in the id of a run
         kind = JobKind.PIPELINE if isinstance(node.work, PipelineDef) else JobKind.COMMAND
         is_pipeline = kind is JobKind.PIPELINE
         started = now if is_pipeline else None
