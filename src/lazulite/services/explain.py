@@ -96,7 +96,7 @@ def _explain(
     else:
         differs = _differences(services, (earlier, before), (job, work))
         named = ", ".join(d.part for d in differs[:5]) or "its place of outputs"
-        reason = f"it ran: {named} differ from {earlier.name}"
+        reason = f"it ran: not as in {earlier.name}: {named}"
     return Explanation(
         path=path,
         job=job.name,
