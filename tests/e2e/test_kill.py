@@ -6,13 +6,15 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
-from tests.e2e.server import SCOPE, Server
+from tests.databases import KINDS, empty_database
+from tests.e2e.server import SCOPE, Server, running
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
@@ -20,12 +22,18 @@ WAIT = 60  # seconds for anything that is awaited
 ENVIRONMENT = "azureml:bare:1"
 
 
-@pytest.fixture
-def server(server: Server) -> Server:
-    server.request(
-        "PUT", f"{SCOPE}/environments/bare/versions/1", {"properties": {"image": "python:3"}}
-    )
-    return server
+@pytest.fixture(params=KINDS)
+def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
+    """A ready server on a database of each kind in turn, with an environment."""
+    with (
+        empty_database(request.param, tmp_path) as url,
+        running(tmp_path / "home", LAZULITE_DATABASE_URL=url) as server,
+    ):
+        server.request(
+            "PUT", f"{SCOPE}/environments/bare/versions/1", {"properties": {"image": "python:3"}}
+        )
+        yield server
+        print(server.tail())
 
 
 def node(command: str, **needs: str) -> dict[str, Any]:
