@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -13,7 +15,7 @@ from lazulite.engine.slots import Slots
 class Model(RuleBasedStateMachine):
     """Jobs come, wait, are admitted, and go, on three targets of one machine."""
 
-    LIMITS = {"free": None, "two": 2, "one": 1}
+    LIMITS: ClassVar = {"free": None, "two": 2, "one": 1}
 
     def __init__(self) -> None:
         super().__init__()

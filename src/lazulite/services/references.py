@@ -66,7 +66,7 @@ class References:
 
     def environment_spec(self, ref: str, path: str) -> tuple[str, EnvironmentSpec]:
         """Return the id of an environment and the parts of it that decide what is built."""
-        found = parse_asset(ref, "environments")
+        found = _parsed(ref, AssetKind.ENVIRONMENT, path)
         if found.registry or found.name.startswith("AzureML-"):
             return _curated(found, path)
         asset = self._asset(AssetKind.ENVIRONMENT, ref, path)
@@ -97,7 +97,8 @@ class References:
             InvalidInput: the URI is of no kind Lazulite can read, or the asset's type differs.
             NotFound: the asset, job or datastore does not exist.
         """
-        uri = self._once("data", value.uri, lambda: self._place(value, path))
+        key = f"{value.type} {value.uri}"
+        uri = self._once("data", key, lambda: self._place(value, path))
         return msgspec.structs.replace(value, uri=uri)
 
     def compute(self, ref: str, path: str) -> str:
@@ -135,7 +136,7 @@ class References:
         return found
 
     def _asset(self, kind: AssetKind, ref: str, path: str) -> Asset:
-        found = parse_asset(ref, kind)
+        found = _parsed(ref, kind, path)
         if ref.removeprefix("azureml:").lower().startswith("/subscriptions"):
             self._same_workspace(ref, path)
         assets, workspace = self._tx.assets, self._workspace.id
@@ -144,10 +145,7 @@ class References:
                 return assets.get(workspace, kind, found.name, found.version)
             return assets.resolve(workspace, kind, found.name, found.label or "latest")
         except NotFound as error:
-            error.path = path
-            error.message = f"{path}: {error.message}"
-            error.args = (error.message,)
-            raise
+            raise NotFound(f"{path}: {error.message}", path=path) from None
 
     def _same_workspace(self, ref: str, path: str) -> None:
         workspace, _ = split_arm(ref)
@@ -159,13 +157,8 @@ class References:
             )
 
     def _place(self, value: DataInput, path: str) -> str:
-        storage = parse_storage(value.uri)
-        if isinstance(storage, JobOutputRef):
-            return self._job_output(storage, path)
-        if storage is not None:
-            return str(StoragePath(self._datastore(storage.datastore, path), storage.path))
-        if _is_url(value.uri):
-            return value.uri
+        if (place := self._where(value.uri, path)) is not None:
+            return place
         kind = AssetKind.MODEL if "model" in value.type else AssetKind.DATA
         asset = self._asset(kind, value.uri, path)
         uri = str(asset.body.get("modelUri" if kind is AssetKind.MODEL else "dataUri") or "")
@@ -176,10 +169,31 @@ class References:
                 f"the input says {value.type}; write type: {declared}",
                 path=path,
             )
-        return self._place(DataInput(type="uri_folder", uri=uri), path)
+        if (place := self._where(uri, path)) is not None:
+            return place
+        raise InvalidInput(
+            f"{path}: '{asset.name}:{asset.version}' is at {uri[:200]!r}, which is neither on a "
+            "datastore nor a public address; register it again",
+            path=path,
+        )
+
+    def _where(self, uri: str, path: str) -> str | None:
+        """Return a place or public address as it is always spelled, None for an asset."""
+        try:
+            storage = parse_storage(uri)
+        except InvalidInput as error:
+            raise InvalidInput(f"{path}: {error.message}", path=path) from None
+        if isinstance(storage, JobOutputRef):
+            return self._job_output(storage, path)
+        if storage is not None:
+            return str(StoragePath(self._datastore(storage.datastore, path), storage.path))
+        return uri if _is_url(uri) else None
 
     def _job_output(self, ref: JobOutputRef, path: str) -> str:
-        job = self._tx.jobs.get(self._workspace.id, ref.job)
+        try:
+            job = self._tx.jobs.get(self._workspace.id, ref.job)
+        except NotFound as error:
+            raise NotFound(f"{path}: {error.message}", path=path) from None
         if ref.output not in job.outputs:
             raise _not_found("output", f"{ref.job}.{ref.output}", list(job.outputs), path)
         base = job.outputs[ref.output].uri
@@ -228,6 +242,13 @@ class References:
             f"write local datastores only, for now; use {BLOB_STORE}",
             path=path,
         )
+
+
+def _parsed(ref: str, kind: AssetKind, path: str) -> AssetRef:
+    try:
+        return parse_asset(ref, kind)
+    except InvalidInput as error:
+        raise InvalidInput(f"{path}: {error.message}", path=path) from None
 
 
 def _curated(ref: AssetRef, path: str) -> tuple[str, EnvironmentSpec]:

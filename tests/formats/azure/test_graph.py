@@ -85,6 +85,7 @@ def test_a_nested_pipeline_is_a_node() -> None:
         ({}, "jobs", "1 to 10000 jobs, this one 0"),
         ({"../x": node()}, "jobs", "is not valid"),
         ({"a.b": node()}, "jobs", "is not valid"),
+        ({"a--b": node()}, "jobs", "stands between"),
         ({"a": 5}, "jobs.a", "must be an object"),
         ({"a": node(type="sweep")}, "jobs.a.type", "sweep jobs"),
         ({"a": node(type="magic")}, "jobs.a.type", "not a type of job"),

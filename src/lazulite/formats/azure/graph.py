@@ -118,6 +118,12 @@ def read_nodes(
             f"{jobs.path}: a pipeline has 1 to {MAX_NODES} jobs, this one {len(names)}",
             path=jobs.path,
         )
+    if doubled := next((name for name in names if "--" in name), None):
+        raise InvalidInput(
+            f"{jobs.path}: job '{doubled}' has '--' in its name, which stands between the names "
+            "of a pipeline and of its job",
+            path=jobs.path,
+        )
     nodes = {name: _read_node(one, resolver, depth) for name, one in parts_of(spec, "jobs")}
     for name, node in nodes.items():
         _check_bindings(node, f"{jobs.path}.{name}", inputs, nodes)
