@@ -181,7 +181,7 @@ async def _serve(
 def _stop_on_signals(servers: list[Listener]) -> None:
     def stop() -> None:
         for server in servers:
-            server.should_exit = True
+            server.stop()
 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

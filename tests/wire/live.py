@@ -157,7 +157,7 @@ def live_server(home: Path, extra: tuple[Route, ...] = ()) -> Iterator[Live]:
         )
     finally:
         for server, _ in servers:
-            server.should_exit = True
+            server.stop()
         thread.join(20)
         plain.close()
         secure.close()

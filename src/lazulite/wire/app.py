@@ -6,6 +6,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
+from email.utils import formatdate
 from urllib.parse import unquote
 
 from starlette.applications import Starlette
@@ -139,6 +140,7 @@ class Desk:
             response = await explained(self._answer(request), request, request_id)
         except ClientDisconnect:
             return
+        response.headers["date"] = formatdate(usegmt=True)
         response.headers["x-ms-request-id"] = request_id
         response.headers["x-ms-correlation-request-id"] = request.headers.get(
             "x-ms-correlation-request-id", request_id

@@ -18,14 +18,29 @@ DRAIN = 2  # seconds that open requests get when the server stops
 
 
 class Listener(uvicorn.Server):
-    """An HTTP server that leaves signals to whoever runs it; stop it by `should_exit`."""
+    """An HTTP server that leaves signals to whoever runs it, and does nothing while idle."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         """Make a server that does not listen yet; `ready` is set when it does."""
         super().__init__(config)
         self.ready = asyncio.Event()
+        self._stopped = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def stop(self) -> None:
+        """Let `serve` return once open requests are answered; from any thread."""
+        self.should_exit = True
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._stopped.set)
+
+    async def main_loop(self) -> None:
+        # uvicorn's own looks ten times a second whether to stop and what the date is
+        await self.on_tick(0)
+        if not self.should_exit:
+            await self._stopped.wait()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._loop = asyncio.get_running_loop()
         await super().startup(sockets)
         self.ready.set()
 
@@ -83,6 +98,7 @@ def listener(app: ASGIApp, tls: TlsFiles | None = None) -> Listener:
         log_config=None,
         access_log=False,
         server_header=False,
+        date_header=False,  # `app` sends it
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=DRAIN,
         ssl_certfile=str(tls.certificate) if tls else None,
