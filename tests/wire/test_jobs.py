@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from lazulite.domain.ids import ARTIFACT_STORE
 from lazulite.domain.job import Job, JobError, JobKind, JobStatus, OutputValue, Timeline
-from lazulite.domain.workspace import ARTIFACT_STORE
 from tests.wire.live import SCOPE, Live, live_server
 
 HISTORY = "/history/v1.0" + SCOPE

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +13,8 @@ from xml.etree import ElementTree as ET
 from lazulite.client.rest import Connection
 from lazulite.client.session import Session
 from lazulite.domain.errors import Conflict, InvalidInput, NotFound
-from lazulite.domain.ids import StoragePath, clean_path, parse_storage
+from lazulite.domain.ids import ARTIFACT_STORE, StoragePath, clean_path, parse_storage
 
-ARTIFACTS = "workspaceartifactstore"
 _LANES = 4  # files at once
 _PAGE = 5000  # blobs of one listing
 
@@ -49,9 +47,8 @@ def parts_of(
     found = (job["properties"].get("lazulite") or {}).get("outputs") or {}
     places = {key: parse_storage(str(value.get("uri"))) for key, value in found.items()}
     named = {key: place for key, place in places.items() if isinstance(place, StoragePath)}
-    artifacts = Part(
-        source=StoragePath(ARTIFACTS, f"ExperimentRun/dcid.{name}"), target=target / "artifacts"
-    )
+    place = StoragePath(ARTIFACT_STORE, f"ExperimentRun/dcid.{name}")
+    artifacts = Part(source=place, target=target / "artifacts")
     if output == "default":
         return [artifacts]
     if output is not None and output not in named:
@@ -68,6 +65,8 @@ def bring(session: Session, parts: list[Part], say: Callable[[str], None]) -> in
     Raises:
         Conflict: a local file stands where a folder must be.
     """
+    from concurrent.futures import ThreadPoolExecutor
+
     count = 0
     for part in parts:
         root = _container(session, part.source.datastore)

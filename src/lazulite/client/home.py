@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-import select
-import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from lazulite.client.rest import Address, Unreachable
 from lazulite.config import Settings
 from lazulite.domain.errors import Conflict, Denied, InvalidInput, Unavailable
+
+if TYPE_CHECKING:
+    import subprocess
 
 START_WAIT = 30.0  # seconds until a new server must be ready
 STOP_WAIT = 30.0  # seconds until a server told to stop must be gone
@@ -86,6 +88,7 @@ def address(settings: Settings, environ: Mapping[str, str], say: Callable[[str],
         token = environ.get("LAZULITE_TOKEN")
         if not token:
             raise InvalidInput("LAZULITE_URL is set: set LAZULITE_TOKEN too", path="LAZULITE_TOKEN")
+        _check_server(url, token)
         ca = environ.get("LAZULITE_CA_BUNDLE")
         return Address(url=url.rstrip("/"), token=token, ca=Path(ca) if ca else None)
     server = running(settings)
@@ -97,6 +100,20 @@ def address(settings: Settings, environ: Mapping[str, str], say: Callable[[str],
                 "`lazulite down`)"
             )
     return Address(url=server.http, token=token_of(settings))
+
+
+def _check_server(url: str, token: str) -> None:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise InvalidInput(
+            f"LAZULITE_URL={url!r} is no address such as https://lazulite.example:5443",
+            path="LAZULITE_URL",
+        )
+    if not (token.isascii() and token.isprintable()):
+        raise InvalidInput(
+            "LAZULITE_TOKEN is no token: it has characters that none has, such as an end of line",
+            path="LAZULITE_TOKEN",
+        )
 
 
 def token_of(settings: Settings) -> str:
@@ -147,6 +164,8 @@ def start(settings: Settings, extra: tuple[str, ...] = ()) -> Server:
 
 
 def _spawn(settings: Settings, extra: tuple[str, ...], log: int) -> subprocess.Popen[bytes]:
+    import subprocess
+
     environ = {key: value for key, value in os.environ.items() if key not in _QUIET}
     environ["LAZULITE_HOME"] = str(settings.home)
     return subprocess.Popen(  # noqa: S603 - our own module
@@ -182,6 +201,8 @@ def stop(settings: Settings) -> Server | None:
     server = running(settings)
     if server is None:
         return None
+    import signal
+
     try:
         ended = _watch(server.pid)
         os.kill(server.pid, signal.SIGTERM)
@@ -212,6 +233,8 @@ def _watch(pid: int) -> Callable[[float], bool]:
 
 
 def _watch_pidfd(handle: int) -> Callable[[float], bool]:
+    import select
+
     def wait(seconds: float) -> bool:
         try:
             poll = select.poll()

@@ -1,28 +1,23 @@
-"""One keep-alive HTTP connection to a server, and its errors as ours. It knows no route.
-
-Standard library only: the command line must start fast.
-"""
+"""One keep-alive HTTP connection to a server, and its errors as ours. It knows no route."""
 
 from __future__ import annotations
 
-import http.client
 import json
-import socket
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlencode, urlsplit
 
+from lazulite.client.http1 import Body, Channel, Reply
 from lazulite.domain import errors
 from lazulite.domain.errors import LazuliteError
 
 TIMEOUT = 60.0  # seconds without a byte; a stream that waits for a job has none
 _REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 _TRIES = 4  # of a repeatable call, while the server is busy or the connection breaks
-_PIECE = 256 * 1024  # bytes read at once
 
 
 class Unreachable(errors.Unavailable):
@@ -53,6 +48,24 @@ class Address:
     ca: Path | None = None  # PEM to trust for https; None = the system's roots
 
 
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """What is sent."""
+
+    method: str
+    path: str  # with the query
+    body: Body = None
+    size: int = 0  # bytes of the body
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def _json_call(method: str, path: str, body: Any) -> _Call:
+    if body is None:
+        return _Call(method, path)
+    data = json.dumps(body, separators=(",", ":")).encode()
+    return _Call(method, path, data, len(data), {"Content-Type": "application/json"})
+
+
 class Connection:
     """A connection for one thread; another thread takes `another()`."""
 
@@ -60,7 +73,7 @@ class Connection:
         """Remember where to connect; the first call does."""
         self.address = address
         self._parts = urlsplit(address.url)
-        self._open: http.client.HTTPConnection | None = None
+        self._open: Channel | None = None
 
     def another(self) -> Connection:
         """Return a new connection to the same server."""
@@ -94,13 +107,12 @@ class Connection:
             LazuliteError: the server said no, in the class that says why.
             Unreachable: it did not answer.
         """
-        data = None if body is None else json.dumps(body, separators=(",", ":")).encode()
+        call = _json_call(method, with_query(path, query), body)
         again = method in _REPEATABLE if repeat is None else repeat
         for trial in range(1, _TRIES + 1):
             try:
-                with self._call(method, with_query(path, query), data, again=again) as reply:
-                    text = reply.read()
-                    return json.loads(text) if text.strip() else {}
+                text = b"".join(self._call(call, again=again))
+                return json.loads(text) if text.strip() else {}
             except errors.Unavailable:
                 if not again or trial == _TRIES:
                     raise
@@ -109,10 +121,9 @@ class Connection:
 
     def send(self, method: str, path: str, body: bytes | IO[bytes], size: int) -> None:
         """Send raw bytes, `size` of them, and drop the reply."""
-        headers = {"Content-Length": str(size), "Content-Type": "application/octet-stream"}
-        again = isinstance(body, bytes)
-        with self._call(method, path, body, headers=headers, again=again) as reply:
-            reply.read()
+        call = _Call(method, path, body, size, {"Content-Type": "application/octet-stream"})
+        for _ in self._call(call, again=isinstance(body, bytes)):
+            pass
 
     @contextmanager
     def stream(
@@ -131,85 +142,50 @@ class Connection:
             headers: added to the call.
             silence: seconds without a byte that are an error; None = no time is too long.
         """
-        with self._call("GET", with_query(path, query), None, headers=headers, again=True) as reply:
-            if self._open is not None and self._open.sock is not None:
-                self._open.sock.settimeout(silence)
-            try:
-                yield _pieces(reply)
-            finally:
-                self.close()  # what was not read cannot be skipped
-
-    @contextmanager
-    def _call(
-        self,
-        method: str,
-        path: str,
-        body: bytes | IO[bytes] | None,
-        *,
-        headers: Mapping[str, str] | None = None,
-        again: bool = False,
-    ) -> Iterator[http.client.HTTPResponse]:
-        fresh = self._open is None
-        try:
-            reply = self._exchange(method, path, body, headers)
-        except (http.client.HTTPException, OSError) as error:
-            self.close()
-            if fresh or not again:
-                raise self._unreachable(error) from None
-            reply = self._once_more(method, path, body, headers)
-        if reply.status >= 400:
-            raise read_error(reply.status, reply.read())
-        try:
-            yield reply
-        except (http.client.HTTPException, OSError) as error:
-            self.close()
-            raise self._unreachable(error) from None
-
-    def _once_more(
-        self,
-        method: str,
-        path: str,
-        body: bytes | IO[bytes] | None,
-        headers: Mapping[str, str] | None,
-    ) -> http.client.HTTPResponse:
-        """Repeat a call on a new connection: the old one had been closed while it was idle."""
-        try:
-            return self._exchange(method, path, body, headers)
-        except (http.client.HTTPException, OSError) as error:
-            self.close()
-            raise self._unreachable(error) from None
-
-    def _exchange(
-        self,
-        method: str,
-        path: str,
-        body: bytes | IO[bytes] | None,
-        headers: Mapping[str, str] | None,
-    ) -> http.client.HTTPResponse:
-        connection = self._connect()
-        sent = {"Authorization": f"Bearer {self.address.token}", **(headers or {})}
-        if body is not None and "Content-Type" not in sent:
-            sent["Content-Type"] = "application/json"
-        connection.request(method, path, body=body, headers=sent)
-        return connection.getresponse()
-
-    def _connect(self) -> http.client.HTTPConnection:
+        call = _Call("GET", with_query(path, query), headers=headers or {})
+        pieces = self._call(call, again=True)
         if self._open is not None:
-            return self._open
-        host, port = self._parts.hostname or "127.0.0.1", self._parts.port
-        if self._parts.scheme == "https":
-            import ssl
+            self._open.wait_at_most(silence)
+        try:
+            yield pieces
+        finally:
+            self.close()  # what was not read cannot be skipped
 
-            context = ssl.create_default_context(cafile=self.address.ca)
-            self._open = http.client.HTTPSConnection(host, port, timeout=TIMEOUT, context=context)
-        else:
-            self._open = http.client.HTTPConnection(host, port, timeout=TIMEOUT)
-        self._open.connect()
-        self._open.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return self._open
+    def _call(self, call: _Call, *, again: bool) -> Iterator[bytes]:
+        """Make a call and return the body of its reply, as it comes."""
+        try:
+            reply = self._exchange(call, again=again)
+        except OSError as error:
+            raise self._unreachable(error) from None
+        if reply.status >= 400:
+            raise read_error(reply.status, b"".join(self._pieces(reply)))
+        return self._pieces(reply)
 
-    def _unreachable(self, error: Exception) -> Unreachable:
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    def _pieces(self, reply: Reply) -> Iterator[bytes]:
+        try:
+            yield from reply.pieces()
+        except OSError as error:
+            raise self._unreachable(error) from None
+
+    def _exchange(self, call: _Call, *, again: bool) -> Reply:
+        """Make a call; once more if the connection had been closed while it was idle."""
+        if self._open is not None and self._open.is_free:
+            try:
+                return self._send(self._open, call)
+            except OSError:
+                if not again:
+                    raise
+        self.close()
+        self._open = Channel(self._parts, self.address.ca, TIMEOUT)
+        return self._send(self._open, call)
+
+    def _send(self, channel: Channel, call: _Call) -> Reply:
+        headers = {"Authorization": f"Bearer {self.address.token}", **call.headers}
+        return channel.call(call.method, call.path, headers, call.body, call.size)
+
+    def _unreachable(self, error: OSError) -> Unreachable:
+        self.close()
+        reason = error.strerror or str(error) or type(error).__name__
         return Unreachable(
             f"no answer from {self.address.url} ({reason}): start the server with `lazulite up`, "
             "or see `lazulite status`"
@@ -241,11 +217,6 @@ def _by_code() -> dict[str | None, type[LazuliteError]]:
         errors.Denied, errors.Unauthenticated, errors.TooLarge, errors.Unavailable,
     )  # fmt: skip
     return {kind.code: kind for kind in known}
-
-
-def _pieces(reply: http.client.HTTPResponse) -> Iterator[bytes]:
-    while piece := reply.read1(_PIECE):
-        yield piece
 
 
 def lines(pieces: Iterator[bytes]) -> Iterator[bytes]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import random
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -37,11 +37,14 @@ class LocalFiles:
         return "file" if path.is_file() else None
 
 
-def job_name(rng: random.Random | None = None) -> str:
+def job_name(chance: bytes | None = None) -> str:
     """Return a name nobody has: two words and ten letters, as Azure ML's tools make them."""
-    dice = rng or random.SystemRandom()
-    tail = "".join(dice.choices(_LETTERS, k=10))
-    return f"{dice.choice(_KINDS.split())}_{dice.choice(_THINGS.split())}_{tail}"
+    rest = int.from_bytes(chance or os.urandom(16), "big")
+    words = []
+    for choices in (_KINDS.split(), _THINGS.split(), *[_LETTERS] * 10):
+        rest, place = divmod(rest, len(choices))
+        words.append(choices[place])
+    return f"{words[0]}_{words[1]}_{''.join(words[2:])}"
 
 
 def carry_out(session: Session, plan: Plan, say: Callable[[str], None] = lambda _: None) -> Any:

@@ -11,7 +11,6 @@ import os
 import stat
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +19,7 @@ from lazulite.domain.errors import InvalidInput
 
 ALWAYS_OUT = frozenset({".git", "__pycache__", ".ipynb_checkpoints", ".DS_Store"})
 _FRESH = 100_000_000  # ns; a file changed this recently may change again within its timestamp
+_FEW = 16  # files up to which threads take longer to start than to help
 _LARGE = 8 * 1024 * 1024  # bytes from which one file is hashed by several threads
 
 Ignore = Callable[[str], bool]  # path relative to the folder, `/` at the end of a folder's
@@ -179,8 +179,10 @@ class DigestCache:
 
 
 def _hash_all(files: list[File]) -> list[str]:
-    if not files:
-        return []
+    if len(files) <= _FEW:
+        return [_hash(file) for file in files]
+    from concurrent.futures import ThreadPoolExecutor
+
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         return list(pool.map(_hash, files, chunksize=64))
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from lazulite.client.session import Session
 from lazulite.client.tree import DigestCache, Digested, code_files, data_files
 from lazulite.domain.errors import InvalidInput
-from lazulite.domain.workspace import BLOB_STORE
+from lazulite.domain.ids import BLOB_STORE
 
 _SMALL = 1024 * 1024  # bytes up to which files travel together
 _BATCH = 8 * 1024 * 1024  # bytes of one such request
@@ -81,6 +80,8 @@ def _send(session: Session, files: list[Digested]) -> None:
     if len(large) == 1:
         _send_large(session, large[0])
     elif large:
+        from concurrent.futures import ThreadPoolExecutor
+
         with ThreadPoolExecutor(_LANES) as pool:
             list(pool.map(lambda file: _send_large(session, file), large))
 

@@ -13,6 +13,12 @@ LOCAL_GROUP = "local"
 LOCAL_WORKSPACE = "default"
 LOCAL_LOCATION = "local"
 
+# the datastores that every workspace has
+BLOB_STORE = "workspaceblobstore"  # the default datastore: data and outputs
+ARTIFACT_STORE = "workspaceartifactstore"  # logs and artifacts, under ExperimentRun/dcid.{run}/
+FILE_STORE = "workspacefilestore"
+WORKING_STORE = "workspaceworkingdirectory"
+
 MAX_NAME = 255  # characters; Azure ML's limit for asset and job names
 MAX_JOB_NAME = 250  # `dcid.` and a job's name are the name of a folder: 255 bytes
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._\-]*", re.ASCII)

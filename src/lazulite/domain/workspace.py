@@ -7,12 +7,7 @@ from typing import Any
 
 import msgspec
 
-from lazulite.domain.ids import WorkspaceId
-
-BLOB_STORE = "workspaceblobstore"  # the default datastore: data and outputs
-ARTIFACT_STORE = "workspaceartifactstore"  # logs and artifacts, under ExperimentRun/dcid.{run}/
-FILE_STORE = "workspacefilestore"
-WORKING_STORE = "workspaceworkingdirectory"
+from lazulite.domain.ids import BLOB_STORE, WorkspaceId
 
 
 class Workspace(msgspec.Struct, frozen=True, kw_only=True):

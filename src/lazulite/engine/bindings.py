@@ -8,10 +8,9 @@ import msgspec
 
 from lazulite.domain.errors import InvalidInput
 from lazulite.domain.expression import expressions, sole_expression, substitute
-from lazulite.domain.ids import StoragePath, parse_storage
+from lazulite.domain.ids import BLOB_STORE, StoragePath, parse_storage
 from lazulite.domain.job import DataInput, OutputSpec, OutputValue
 from lazulite.domain.pipeline import Binding, Node
-from lazulite.domain.workspace import BLOB_STORE
 
 Value = str | DataInput | None
 Inputs = dict[str, Value]

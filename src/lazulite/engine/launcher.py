@@ -12,9 +12,9 @@ from pathlib import Path
 
 from lazulite.domain.errors import InvalidInput
 from lazulite.domain.expression import render_command
-from lazulite.domain.ids import StoragePath, parse_storage
+from lazulite.domain.ids import ARTIFACT_STORE, StoragePath, parse_storage
 from lazulite.domain.job import DataInput, Job, OutputValue
-from lazulite.domain.workspace import ARTIFACT_STORE, Workspace
+from lazulite.domain.workspace import Workspace
 from lazulite.engine.live import LiveCommand
 from lazulite.ports.compute import Launch
 from lazulite.ports.environments import Environments, Prefix

@@ -8,8 +8,7 @@ from typing import NamedTuple
 
 from lazulite.domain.access import Principal
 from lazulite.domain.errors import InvalidInput, NotFound
-from lazulite.domain.ids import WorkspaceId, clean_path
-from lazulite.domain.workspace import ARTIFACT_STORE
+from lazulite.domain.ids import ARTIFACT_STORE, WorkspaceId, clean_path
 from lazulite.ports.blobs import Blob, BlobName, BlobQuery, always
 from lazulite.services import tracking
 from lazulite.services.context import Services

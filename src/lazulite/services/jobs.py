@@ -11,10 +11,10 @@ import msgspec
 
 from lazulite.domain.access import Principal
 from lazulite.domain.errors import Conflict, InvalidInput, NotFound
-from lazulite.domain.ids import MAX_JOB_NAME, StoragePath, parse_storage
+from lazulite.domain.ids import ARTIFACT_STORE, MAX_JOB_NAME, StoragePath, parse_storage
 from lazulite.domain.job import CommandDef, DataInput, Job, Timeline
 from lazulite.domain.pipeline import PipelineDef
-from lazulite.domain.workspace import ARTIFACT_STORE, Workspace
+from lazulite.domain.workspace import Workspace
 from lazulite.formats.azure.job import Submission, body_of, decode_job, hide_secrets
 from lazulite.formats.azure.reader import Reader
 from lazulite.ports.store import JobFilter, Listed, Page, Tx

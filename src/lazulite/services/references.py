@@ -12,6 +12,7 @@ from lazulite.domain import curated
 from lazulite.domain.asset import Asset, AssetKind
 from lazulite.domain.errors import Conflict, InvalidInput, LazuliteError, NotFound, Unsupported
 from lazulite.domain.ids import (
+    BLOB_STORE,
     AssetRef,
     JobOutputRef,
     StoragePath,
@@ -21,7 +22,7 @@ from lazulite.domain.ids import (
     split_arm,
 )
 from lazulite.domain.job import DataInput
-from lazulite.domain.workspace import BLOB_STORE, Datastore, Workspace
+from lazulite.domain.workspace import Datastore, Workspace
 from lazulite.formats.azure.datastore import is_local
 from lazulite.ports.environments import Environments, EnvironmentSpec
 from lazulite.ports.store import Page, Tx

@@ -7,9 +7,15 @@ from dataclasses import dataclass
 
 from lazulite.domain.asset import AssetKind
 from lazulite.domain.errors import InvalidInput, NotFound
-from lazulite.domain.ids import JobOutputRef, WorkspaceId, parse_asset, parse_storage
+from lazulite.domain.ids import (
+    ARTIFACT_STORE,
+    JobOutputRef,
+    WorkspaceId,
+    parse_asset,
+    parse_storage,
+)
 from lazulite.domain.job import Job, JobKind
-from lazulite.domain.workspace import ARTIFACT_STORE, Workspace
+from lazulite.domain.workspace import Workspace
 from lazulite.ports.store import Tx
 from lazulite.services.context import Services
 

@@ -8,16 +8,17 @@ import msgspec
 
 from lazulite.domain.access import OWNER, Principal
 from lazulite.domain.errors import Conflict, NotFound
-from lazulite.domain.ids import DEFAULT_WORKSPACE, LOCAL_LOCATION, WorkspaceId, check_name
-from lazulite.domain.workspace import (
+from lazulite.domain.ids import (
     ARTIFACT_STORE,
     BLOB_STORE,
+    DEFAULT_WORKSPACE,
     FILE_STORE,
+    LOCAL_LOCATION,
     WORKING_STORE,
-    Compute,
-    Datastore,
-    Workspace,
+    WorkspaceId,
+    check_name,
 )
+from lazulite.domain.workspace import Compute, Datastore, Workspace
 from lazulite.formats.azure.compute import THIS_MACHINE
 from lazulite.formats.azure.datastore import is_local, local_body
 from lazulite.formats.azure.workspace import WorkspaceDraft

@@ -12,8 +12,8 @@ from starlette.responses import Response, StreamingResponse
 
 from lazulite.domain.access import Action
 from lazulite.domain.errors import InvalidInput, NotFound
+from lazulite.domain.ids import ARTIFACT_STORE
 from lazulite.domain.job import Job
-from lazulite.domain.workspace import ARTIFACT_STORE
 from lazulite.ports.files import Snapshots
 from lazulite.services import runs, uploads
 from lazulite.wire.azure.arm import SCOPE

@@ -5,8 +5,7 @@ from __future__ import annotations
 import uuid
 
 from lazulite.domain.access import Action
-from lazulite.domain.ids import check_name
-from lazulite.domain.workspace import BLOB_STORE
+from lazulite.domain.ids import BLOB_STORE, check_name
 from lazulite.formats.azure.datastore import blob_path
 from lazulite.services import workspaces
 from lazulite.wire.azure.arm import SCOPE

@@ -6,7 +6,7 @@ from typing import Any
 
 from lazulite.domain.access import Action
 from lazulite.domain.errors import InvalidInput
-from lazulite.domain.workspace import ARTIFACT_STORE
+from lazulite.domain.ids import ARTIFACT_STORE
 from lazulite.formats.azure.datastore import blob_path
 from lazulite.formats.azure.envelope import convert
 from lazulite.formats.azure.run import decode_edit, encode_details, encode_run
