@@ -24,7 +24,7 @@ def needs(key: str, text: str = "true") -> CommandDef:
 
 
 def slots_used(lab: Lab) -> int:
-    return lab.engine._commands._slots.used  # type: ignore[union-attr]
+    return lab.engine._slots.used  # type: ignore[union-attr]
 
 
 def statuses_of(lab: Lab, name: str) -> list[str]:
@@ -382,7 +382,7 @@ def test_a_job_is_canceled_while_its_outputs_are_read(
 def test_a_stop_that_comes_too_early_is_tried_again(
     running: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lazulite.engine.commands.STOP_AGAIN", 0.01)
+    monkeypatch.setattr("lazulite.engine.processes.STOP_AGAIN", 0.01)
     running.machine.script = runs_on
     running.machine.stop_fails = [Unavailable("it is still starting")]
     running.submit("j", command())

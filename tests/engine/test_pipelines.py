@@ -329,7 +329,7 @@ def test_steps_that_become_ready_while_another_fails_never_start(
     found = running.statuses("p")
     assert found == {"bad": "Failed", "a": "Completed", "n": "Canceled", "deep": "Canceled"}
     assert len(running.machine.launched) == 2
-    assert running.engine._commands._slots.used == 0  # type: ignore[union-attr]
+    assert running.engine._slots.used == 0  # type: ignore[union-attr]
 
 
 def test_a_step_with_an_impossible_place_fails_and_stops_its_wave(running: Lab) -> None:

@@ -343,7 +343,7 @@ def test_a_lost_lease_forgets_its_tree_and_no_other(lab: Lab) -> None:
     lab.until(lambda: taken.id not in engine._core.live, "forgotten")
     assert lab.job("taken").status is JobStatus.RUNNING
     assert kept.id not in engine._core.live
-    lab.until(lambda: engine._commands._slots.used == 0, "slots free")
+    lab.until(lambda: engine._slots.used == 0, "slots free")
 
 
 def test_a_write_that_cannot_be_made_fails_one_tree(
@@ -391,7 +391,7 @@ def test_a_database_that_is_away_when_a_job_is_claimed_is_asked_again(
 ) -> None:
     monkeypatch.setattr("lazulite.engine.core.RETRY_WRITE", 0.01)
     engine = lab.start()
-    load, tries = engine._load, []
+    load, tries = engine._adoption._load, []
 
     def away(jobs: Any) -> None:
         tries.append(1)
@@ -399,7 +399,7 @@ def test_a_database_that_is_away_when_a_job_is_claimed_is_asked_again(
             raise Unavailable("away")
         load(jobs)
 
-    monkeypatch.setattr(engine, "_load", away)
+    monkeypatch.setattr(engine._adoption, "_load", away)
     assert lab.run("j", command()).status is JobStatus.COMPLETED
     assert len(tries) == 3
 

@@ -23,8 +23,9 @@ from lazulite.domain.job import (
 )
 from lazulite.domain.pipeline import Node, PipelineDef
 from lazulite.domain.workspace import Workspace
+from lazulite.engine.admission import DEFAULT_COMPUTE
 from lazulite.engine.bindings import output_specs, place, resolve_inputs
-from lazulite.engine.commands import DEFAULT_COMPUTE, Commands
+from lazulite.engine.commands import Commands
 from lazulite.engine.core import Core
 from lazulite.engine.launcher import Launcher
 from lazulite.engine.ledger import RETRY_WRITE
