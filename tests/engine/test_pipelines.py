@@ -345,15 +345,15 @@ def test_a_step_with_an_impossible_place_fails_and_stops_its_wave(running: Lab) 
 def test_a_fault_while_the_next_nodes_are_made_ends_the_pipeline(
     running: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pipelines = running.engine._pipelines  # type: ignore[union-attr]
-    make = pipelines._make_node
+    nodes_of = running.engine._pipelines._nodes  # type: ignore[union-attr]
+    make = nodes_of.make_node
 
     def broken(live: Any, name: str) -> Any:
         if name == "b":
             raise KeyError("b")
         return make(live, name)
 
-    monkeypatch.setattr(pipelines, "_make_node", broken)
+    monkeypatch.setattr(nodes_of, "make_node", broken)
     job = running.run("p", pipeline(chain("a", "b")))
     assert job.status is JobStatus.FAILED
     assert job.error is not None
@@ -365,8 +365,8 @@ def test_a_database_that_is_away_delays_the_next_nodes(
     running: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lazulite.engine.pipelines.RETRY_WRITE", 0.01)
-    pipelines = running.engine._pipelines  # type: ignore[union-attr]
-    twins, tries = pipelines._twins, []
+    nodes_of = running.engine._pipelines._nodes  # type: ignore[union-attr]
+    twins, tries = nodes_of.twins, []
 
     def away(live: Any, made: Any) -> Any:
         tries.append(1)
@@ -374,7 +374,7 @@ def test_a_database_that_is_away_delays_the_next_nodes(
             raise Unavailable("away")
         return twins(live, made)
 
-    monkeypatch.setattr(pipelines, "_twins", away)
+    monkeypatch.setattr(nodes_of, "twins", away)
     assert running.run("p", pipeline(chain("a", "b"))).status is JobStatus.COMPLETED
     assert len(running.machine.launched) == 2
 
@@ -383,13 +383,13 @@ def test_a_cancel_while_the_database_keeps_nodes_waiting_ends_the_pipeline(
     running: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lazulite.engine.pipelines.RETRY_WRITE", 0.01)
-    pipelines = running.engine._pipelines  # type: ignore[union-attr]
+    nodes_of = running.engine._pipelines._nodes  # type: ignore[union-attr]
 
     def away(_live: Any, _made: Any) -> Any:
         running.news.tell()
         raise Unavailable("away")
 
-    monkeypatch.setattr(pipelines, "_twins", away)
+    monkeypatch.setattr(nodes_of, "twins", away)
     running.submit("p", pipeline(chain("a", "b")))
     running.until_status("p", JobStatus.RUNNING)
     running.cancel("p")
