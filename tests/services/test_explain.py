@@ -41,6 +41,17 @@ def test_a_first_run_a_reuse_and_a_change_are_told_apart(home: Lab) -> None:
     assert found["b"].compared_with == home.children("p")["b"].name
 
 
+def test_it_is_compared_with_the_earlier_run_that_differs_least(home: Lab) -> None:
+    home.start()
+    home.run("near", pipeline({"a": step({}, "train --depth 2")}))
+    far = msgspec.structs.replace(command("score"), environment_variables={"MODE": "fast"})
+    home.run("far", pipeline({"a": Node(work=far)}))
+    home.run("now", pipeline({"a": step({}, "train --depth 3")}))
+    found = explained(home, "now")["a"]
+    assert found.compared_with == home.children("near")["a"].name
+    assert [difference.part for difference in found.differs] == ["command"]
+
+
 def test_changed_files_are_named(home: Lab, tmp_path: Path) -> None:
     home.start()
     old = code(home, tmp_path / "old", same="1", changed="1", gone="1")

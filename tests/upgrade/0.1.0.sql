@@ -85,12 +85,6 @@ CREATE TABLE experiments (
 	CONSTRAINT uq_experiments_workspace_name UNIQUE (workspace, name)
 );
 INSERT INTO "experiments" VALUES(1,1,'Default');
-CREATE TABLE fingerprint_parts (
-	fingerprint TEXT NOT NULL, 
-	parts BLOB NOT NULL, 
-	CONSTRAINT pk_fingerprint_parts PRIMARY KEY (fingerprint)
-);
-INSERT INTO "fingerprint_parts" VALUES('f',X'7B22636F6465223A2263227D');
 CREATE TABLE job_documents (
 	job INTEGER NOT NULL, 
 	body BLOB, 

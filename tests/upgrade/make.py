@@ -52,7 +52,6 @@ def _jobs(tx: Tx, workspace: int) -> None:
     tx.executions.advance(
         "engine", [(done.id, change), (failed.id, {"status": JobStatus.FAILED, "error": error})]
     )
-    tx.executions.remember_parts("f", {"code": "c"})
 
 
 def main(release: str) -> None:

@@ -175,8 +175,9 @@ class Executions(Protocol):
     writes fields of many rows, by the names of `Job` and `Timeline`; a row that becomes final drops
     its lease in the same write. Both raise StaleLease, having written nothing, if `token` does not
     hold one of the rows. `twins` are the newest completed, unarchived jobs that really ran, by
-    fingerprint; `nearest` is the newest such before row `before` of the same node and component, or
-    of the same component, or node. The jobs of `load`, `twins` and `nearest` have an empty `body`.
+    fingerprint; `earlier` are such before row `before`, newest first: of the same node and
+    component, or of the component, or the node. The jobs of `load`, `twins` and `earlier` have an
+    empty `body`.
     """
 
     def beat(self, token: str, host: str, until: datetime) -> None: ...
@@ -195,11 +196,9 @@ class Executions(Protocol):
 
     def twins(self, workspace: int, fingerprints: Sequence[str]) -> dict[str, Job]: ...
 
-    def parts(self, fingerprint: str) -> dict[str, str] | None: ...
-
-    def remember_parts(self, fingerprint: str, parts: dict[str, str]) -> None: ...
-
-    def nearest(self, workspace: int, node: str, component: str, before: int) -> Job | None: ...
+    def earlier(
+        self, workspace: int, node: str, component: str, before: int, most: int
+    ) -> list[Job]: ...
 
 
 class Tx(Protocol):

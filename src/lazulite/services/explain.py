@@ -12,7 +12,10 @@ from lazulite.ports.store import Tx
 from lazulite.services.context import Services
 from lazulite.services.jobs import decode_work
 
+Ran = tuple[Job, CommandDef]
+
 MAX_FILES = 20  # changed files named per node
+MAX_COMPARED = 20  # earlier jobs of a node that the nearest is sought among
 _NOT_LISTED = "environment_variables."  # their values are never shown
 
 
@@ -44,22 +47,29 @@ def explain(services: Services, workspace: Workspace, name: str) -> list[Explana
         NotFound: no job of this name.
     """
 
-    def work(tx: Tx) -> list[tuple[str, Job, CommandDef, Job | None, CommandDef | None]]:
+    def work(tx: Tx) -> list[tuple[str, Ran, Ran | None]]:
         found = []
         for path, job in _commands(tx, tx.jobs.get(workspace.id, name), ""):
             definition = _definition(tx, job)
-            if definition is None:
-                continue
-            earlier = None
-            if job.reused_from is None and job.node:
-                component = definition.component or ""
-                earlier = tx.executions.nearest(workspace.id, job.node, component, job.id)
-            before = _definition(tx, earlier) if earlier else None
-            found.append((path, job, definition, earlier, before))
+            if definition is not None:
+                ran = (job, definition)
+                found.append((path, ran, _nearest(tx, ran)))
         return found
 
     rows = services.store.read(work)
     return [_explain(services, *row) for row in rows]
+
+
+def _nearest(tx: Tx, ran: Ran) -> Ran | None:
+    """Return the earlier job whose fingerprint differs in the fewest parts, the newest of those."""
+    job, work = ran
+    if job.reused_from is not None or not job.node:
+        return None
+    component = work.component or ""
+    earlier = tx.executions.earlier(job.workspace, job.node, component, job.id, MAX_COMPARED)
+    found = [(one, before) for one in earlier if (before := _definition(tx, one))]
+    mine = _parts(job, work)
+    return min(found, key=lambda one: len(differences(_parts(*one), mine)), default=None)
 
 
 def _commands(tx: Tx, job: Job, path: str) -> list[tuple[str, Job]]:
@@ -81,11 +91,11 @@ def _definition(tx: Tx, job: Job) -> CommandDef | None:
 def _explain(
     services: Services,
     path: str,
-    job: Job,
-    work: CommandDef,
-    earlier: Job | None,
-    before: CommandDef | None,
+    ran: Ran,
+    nearest: Ran | None,
 ) -> Explanation:
+    job, work = ran
+    earlier, before = nearest or (None, None)
     differs: list[Difference] = []
     if job.reused_from:
         reason = f"reused from {job.reused_from}: nothing in its fingerprint differs"

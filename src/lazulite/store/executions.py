@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from lazulite.domain.errors import StaleLease
 from lazulite.domain.job import FINAL, Job, JobStatus
-from lazulite.store.columns import among, encode, insert, micros
+from lazulite.store.columns import among, insert, micros
 from lazulite.store.experiments import experiment_id
 from lazulite.store.rows import (
     FREE,
@@ -25,7 +25,7 @@ from lazulite.store.rows import (
     job_of,
     row_of,
 )
-from lazulite.store.tables import engines, fingerprint_parts, job_documents, jobs
+from lazulite.store.tables import engines, job_documents, jobs
 
 Change = tuple[int, dict[str, Any]]
 
@@ -76,22 +76,18 @@ _NEWEST_TWINS = (
     .group_by(jobs.c.fingerprint)
 )
 _TWINS = SELECT_LIGHT.where(jobs.c.id.in_(_NEWEST_TWINS))
-_PARTS = sa.select(fingerprint_parts.c.parts).where(
-    fingerprint_parts.c.fingerprint == sa.bindparam("fingerprint")
-)
-_NEAREST = (
+_EARLIER = (
     SELECT_LIGHT.where(*_EXECUTED, jobs.c.id < sa.bindparam("before"))
     .order_by(jobs.c.id.desc())
-    .limit(1)
+    .limit(sa.bindparam("most"))
 )
 _SAME_NODE = jobs.c.node == sa.bindparam("node")
 _SAME_COMPONENT = jobs.c.component == sa.bindparam("component")
-_NEAREST_BY = (
-    _NEAREST.where(_SAME_NODE, _SAME_COMPONENT),
-    _NEAREST.where(_SAME_COMPONENT),
-    _NEAREST.where(_SAME_NODE),
+_EARLIER_BY = (
+    _EARLIER.where(_SAME_NODE, _SAME_COMPONENT),
+    _EARLIER.where(_SAME_COMPONENT),
+    _EARLIER.where(_SAME_NODE),
 )
-_decode_parts = msgspec.json.Decoder(dict[str, str]).decode
 
 
 class SqlExecutions:
@@ -180,28 +176,21 @@ class SqlExecutions:
         found = (job_of(row) for row in self._db.execute(_TWINS, asked))
         return {job.fingerprint: job for job in found if job.fingerprint is not None}
 
-    def parts(self, fingerprint: str) -> dict[str, str] | None:
-        """Return what a fingerprint was made of."""
-        stored = self._db.execute(_PARTS, {"fingerprint": fingerprint}).scalar()
-        return None if stored is None else _decode_parts(stored)
-
-    def remember_parts(self, fingerprint: str, parts: dict[str, str]) -> None:
-        """Keep what a fingerprint is made of; the same fingerprint has the same parts."""
-        row = {"fingerprint": fingerprint, "parts": encode(parts)}
-        self._db.execute(insert(self._db, fingerprint_parts).on_conflict_do_nothing(), row)
-
-    def nearest(self, workspace: int, node: str, component: str, before: int) -> Job | None:
-        """Return the newest earlier job to compare with: same node and component, either, none."""
+    def earlier(
+        self, workspace: int, node: str, component: str, before: int, most: int
+    ) -> list[Job]:
+        """Return earlier jobs to compare with: of the same node and component, either, or none."""
         who = {
             "workspace": workspace,
             "node": node.rpartition(".")[2],
             "component": component_key(component),
             "before": before,
+            "most": most,
         }
-        for query in _NEAREST_BY:
-            if (row := self._db.execute(query, who).first()) is not None:
-                return job_of(row)
-        return None
+        for query in _EARLIER_BY:
+            if found := self._db.execute(query, who).all():
+                return [job_of(row) for row in found]
+        return []
 
     def _require(self, token: str, rows: Iterable[int]) -> None:
         """Lock the rows, or raise StaleLease if `token` does not hold every one of them."""

@@ -176,7 +176,7 @@ jobs = sa.Table(
     sa.Column("parent", RowId, sa.ForeignKey("jobs.id", ondelete="CASCADE"), nullable=True),
     sa.Column("root", RowId, nullable=True),
     _text("node", null=True),
-    _text("component", null=True),  # without its version; what `nearest` compares
+    _text("component", null=True),  # without its version; what `earlier` compares
     _json("inputs"),
     _json("outputs"),
     _text("fingerprint", null=True),
@@ -259,11 +259,4 @@ engines = sa.Table(
     sa.Column("token", Text, primary_key=True),
     _text("host"),
     _time("until"),  # until then its lease is good without another beat
-)
-
-fingerprint_parts = sa.Table(
-    "fingerprint_parts",
-    metadata,
-    sa.Column("fingerprint", Text, primary_key=True),
-    sa.Column("parts", Json, nullable=False),
 )

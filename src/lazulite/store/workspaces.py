@@ -12,7 +12,7 @@ from lazulite.domain.ids import WorkspaceId
 from lazulite.domain.workspace import Workspace
 from lazulite.ports.store import Listed, Page
 from lazulite.store.columns import Row, encode, insert, micros, moment
-from lazulite.store.tables import fingerprint_parts, jobs, workspaces
+from lazulite.store.tables import workspaces
 
 _c = workspaces.c
 _ALL = sa.select(
@@ -22,19 +22,6 @@ _ALL = sa.select(
 )
 _GET = _ALL.where(_c.key == sa.bindparam("key"))
 _BY_ID = _ALL.where(_c.id == sa.bindparam("workspace"))
-_elsewhere = jobs.alias()
-_ORPHANED_PARTS = sa.delete(fingerprint_parts).where(
-    fingerprint_parts.c.fingerprint.in_(
-        sa.select(jobs.c.fingerprint).where(
-            jobs.c.workspace == sa.bindparam("workspace"), jobs.c.fingerprint.is_not(None)
-        )
-    ),
-    ~sa.exists().where(
-        _elsewhere.c.fingerprint == fingerprint_parts.c.fingerprint,
-        _elsewhere.c.workspace != sa.bindparam("workspace"),
-        _elsewhere.c.reused_from.is_(None),
-    ),
-)
 _DELETE = sa.delete(workspaces).where(_c.id == sa.bindparam("workspace"))
 
 
@@ -97,7 +84,6 @@ class SqlWorkspaces:
 
     def delete(self, workspace: int) -> None:
         """Delete a workspace with everything in it."""
-        self._db.execute(_ORPHANED_PARTS, {"workspace": workspace})
         if self._db.execute(_DELETE, {"workspace": workspace}).rowcount == 0:
             raise _gone(workspace)
 

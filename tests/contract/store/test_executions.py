@@ -324,7 +324,7 @@ def test_a_beat_after_a_takeover_wins_nothing_back(store: Store, workspace: int)
         advance(store, ONE, (job.id, {"attempt": 1}))
 
 
-# -- load, twins, parts, nearest -----------------------------------------------------------------
+# -- load, twins, earlier -----------------------------------------------------------------------
 
 
 def test_jobs_are_loaded_in_the_order_asked(store: Store, workspace: int) -> None:
@@ -369,14 +369,7 @@ def test_thousands_of_twins_come_at_once(store: Store, workspace: int) -> None:
     assert len(store.read(lambda tx: tx.executions.twins(workspace, asked))) == 50
 
 
-def test_parts_are_remembered_once(store: Store) -> None:
-    for parts in ({"code": "1"}, {"code": "1"}):
-        store.write(lambda tx, p=parts: tx.executions.remember_parts("f", p))
-    assert store.read(lambda tx: tx.executions.parts("f")) == {"code": "1"}
-    assert store.read(lambda tx: tx.executions.parts("g")) is None
-
-
-def test_the_nearest_is_of_the_same_node_and_component(store: Store, workspace: int) -> None:
+def test_earlier_jobs_are_of_the_same_node_and_component(store: Store, workspace: int) -> None:
     registered = b'{"component":"/subscriptions/s/components/prep/versions/%d"}'
 
     def ran(node: str, definition: bytes | None, **fields: Any) -> Job:
@@ -389,15 +382,18 @@ def test_the_nearest_is_of_the_same_node_and_component(store: Store, workspace: 
     node = ran("prep", None)
     ran("prep", registered % 3, reused_from="x")
 
-    def nearest(node: str, component: str, before: int = 10**6) -> Job | None:
-        return store.read(lambda tx: tx.executions.nearest(workspace, node, component, before))
+    def earlier(node: str, component: str, before: int = 10**6, most: int = 9) -> list[Job]:
+        return store.read(
+            lambda tx: tx.executions.earlier(workspace, node, component, before, most)
+        )
 
-    assert nearest("prep", "azureml:prep:9") == both
-    assert nearest("sub.prep", "azureml:prep@latest") == both
-    assert nearest("new", "prep") == component
-    assert nearest("prep", "") == node
-    assert nearest("prep", "", both.id) is None
-    assert nearest("new", "") is None
+    assert earlier("prep", "azureml:prep:9") == [both]
+    assert earlier("sub.prep", "azureml:prep@latest") == [both]
+    assert earlier("new", "prep") == [component, both]
+    assert earlier("new", "prep", most=1) == [component]
+    assert earlier("prep", "") == [node, both]
+    assert earlier("prep", "", both.id) == []
+    assert earlier("new", "") == []
 
 
 def test_a_deleted_workspace_takes_the_leases_along(store: Store, workspace: int) -> None:

@@ -91,9 +91,6 @@ def test_deleting_a_workspace_deletes_everything_in_it_and_nothing_else(store: S
     store.write(lambda tx: tx.workspaces.delete(mine))
     assert _contents(store, mine) == (0, 0, 0, 0)
     assert _contents(store, other) == (1, 1, 1, 1)
-    assert store.read(lambda tx: tx.executions.parts("both")) == {"a": "1"}
-    assert store.read(lambda tx: tx.executions.parts(f"of-{mine}")) is None
-    assert store.read(lambda tx: tx.executions.parts(f"of-{other}")) == {"a": "1"}
 
 
 def test_the_row_id_of_a_deleted_workspace_never_comes_back(store: Store) -> None:
@@ -111,8 +108,6 @@ def _fill(store: Store, workspace: int) -> None:
     store.write(lambda tx: tx.executions.claim(token, [root.id]))
     child = a_child(root, "n", fingerprint=f"of-{workspace}")
     store.write(lambda tx: tx.executions.spawn(token, [(child, b"{}")]))
-    for fingerprint in ("both", f"of-{workspace}"):
-        store.write(lambda tx, f=fingerprint: tx.executions.remember_parts(f, {"a": "1"}))
 
 
 def _contents(store: Store, workspace: int) -> tuple[int, int, int, int]:

@@ -32,7 +32,6 @@ def upgrade() -> None:
     _job_indexes()
     _job_documents()
     _engines()
-    _fingerprint_parts()
 
 
 def _workspaces() -> None:
@@ -262,15 +261,6 @@ def _engines() -> None:
         sa.Column("host", TEXT, nullable=False),
         sa.Column("until", TIME, nullable=False),
         sa.PrimaryKeyConstraint("token", name="pk_engines"),
-    )
-
-
-def _fingerprint_parts() -> None:
-    op.create_table(
-        "fingerprint_parts",
-        sa.Column("fingerprint", TEXT, nullable=False),
-        sa.Column("parts", JSON, nullable=False),
-        sa.PrimaryKeyConstraint("fingerprint", name="pk_fingerprint_parts"),
     )
 
 
