@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -84,10 +83,3 @@ class LivePipeline(LiveJob):
         """What is known of the content of data that the root's definition names."""
         top = self.root
         return top.identities if isinstance(top, LivePipeline) else {}
-
-    def below(self) -> Iterator[LiveJob]:
-        """Yield the active jobs below, parents before children."""
-        for child in list(self.children.values()):
-            yield child
-            if isinstance(child, LivePipeline):
-                yield from child.below()

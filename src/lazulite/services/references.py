@@ -139,7 +139,7 @@ class References:
     def _asset(self, kind: AssetKind, ref: str, path: str) -> Asset:
         found = _parsed(ref, kind, path)
         if ref.removeprefix("azureml:").lower().startswith("/subscriptions"):
-            self._same_workspace(ref, path)
+            _same_workspace(self._workspace, ref, path)
         assets, workspace = self._tx.assets, self._workspace.id
         try:
             if found.version:
@@ -147,15 +147,6 @@ class References:
             return assets.resolve(workspace, kind, found.name, found.label or "latest")
         except NotFound as error:
             raise NotFound(f"{path}: {error.message}", path=path) from None
-
-    def _same_workspace(self, ref: str, path: str) -> None:
-        workspace, _ = split_arm(ref)
-        if workspace.key != self._workspace.ids.key:
-            raise InvalidInput(
-                f"{path}: {ref[:200]} is in workspace '{workspace.name}', the job in "
-                f"'{self._workspace.ids.name}'; register it here",
-                path=path,
-            )
 
     def _place(self, value: DataInput, path: str) -> str:
         if (place := self._where(value.uri, path)) is not None:
@@ -226,23 +217,13 @@ class References:
 
         def find() -> str:
             try:
-                return self._check_local(self._tx.datastores.get(self._workspace.id, name), path)
+                return _check_local(self._tx.datastores.get(self._workspace.id, name), path)
             except NotFound:
                 page = self._tx.datastores.page(self._workspace.id, Page(limit=1000))
                 names = [one.name for one in page.items]
                 raise _not_found("datastore", name, names, path) from None
 
         return self._once("datastore", name, find)
-
-    @staticmethod
-    def _check_local(datastore: Datastore, path: str) -> str:
-        if is_local(datastore):
-            return datastore.name
-        raise Unsupported(
-            f"{path}: datastore '{datastore.name}' ({datastore.kind}) is remote, and jobs read and "
-            f"write local datastores only, for now; use {BLOB_STORE}",
-            path=path,
-        )
 
 
 def _parsed(ref: str, kind: AssetKind, path: str) -> AssetRef:
@@ -275,3 +256,23 @@ def _not_found(what: str, name: str, known: list[str], path: str) -> NotFound:
     near = difflib.get_close_matches(name, known, 1)
     hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known[:10]) or 'none'}"
     return NotFound(f"{path}: {what} '{name}' does not exist; {hint}", path=path)
+
+
+def _check_local(datastore: Datastore, path: str) -> str:
+    if is_local(datastore):
+        return datastore.name
+    raise Unsupported(
+        f"{path}: datastore '{datastore.name}' ({datastore.kind}) is remote, and jobs read and "
+        f"write local datastores only, for now; use {BLOB_STORE}",
+        path=path,
+    )
+
+
+def _same_workspace(here: Workspace, ref: str, path: str) -> None:
+    workspace, _ = split_arm(ref)
+    if workspace.key != here.ids.key:
+        raise InvalidInput(
+            f"{path}: {ref[:200]} is in workspace '{workspace.name}', the job in "
+            f"'{here.ids.name}'; register it here",
+            path=path,
+        )
