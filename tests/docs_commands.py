@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from lazulite.cli import main as command_line
+from lazulite.cli import program as command_line
 
 PAGE = Path(__file__).parent.parent / "docs" / "reference" / "commands.md"
 HEAD = """\

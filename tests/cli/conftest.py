@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pytest
 
-from lazulite.cli.main import run
+from lazulite.cli.program import run
 from tests.client.fake import TOKEN, WORKSPACE, Fake, fake_server
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lazulite.cli import main
+from lazulite.cli import program
 from lazulite.cli.exits import EXITS
 from tests.cli.conftest import Lazulite
 from tests.client.fake import Fake, Reply
@@ -136,7 +136,7 @@ def test_a_file_that_cannot_be_written_is_one_line(
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device", "/disk/x")
 
-    monkeypatch.setattr(main.lazulite, "main", full)
+    monkeypatch.setattr(program.lazulite, "main", full)
     assert lazulite("job", "list") == (1, "", "error: /disk/x: No space left on device\n")
 
 

@@ -227,7 +227,7 @@ def test_a_download_of_nothing_says_so(fake: Fake, lazulite: Lazulite) -> None:
 def test_a_name_completes_from_the_server(fake: Fake, lazulite: Lazulite) -> None:
     from click.shell_completion import ShellComplete
 
-    from lazulite.cli.main import lazulite as program
+    from lazulite.cli.program import lazulite as program
 
     del lazulite
     fake.arm("GET", "jobs", {"value": [resource("alpha"), resource("beta")]})

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lazulite.cli.main import run
+from lazulite.cli.program import run
 
 
 @pytest.fixture(autouse=True)

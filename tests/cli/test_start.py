@@ -11,7 +11,7 @@ HEAVY = (
 )  # fmt: skip
 SCRIPT = """
 import sys
-from lazulite.cli.main import run
+from lazulite.cli.program import run
 code = run(sys.argv[1:])
 sys.stderr.write("MODULES " + " ".join(sys.modules))
 sys.exit(code)

@@ -85,7 +85,7 @@ def completion(shell: str | None) -> None:
     """Print the script that completes commands and names: eval "$(lazulite completion bash)"."""
     from click.shell_completion import get_completion_class
 
-    from lazulite.cli.main import lazulite
+    from lazulite.cli.program import lazulite
 
     name = shell or Path(os.environ.get("SHELL", "bash")).name
     for program in ("lazulite", "lz"):

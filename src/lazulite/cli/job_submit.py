@@ -29,7 +29,6 @@ def create(call: Call, file: Path | None, name: str | None, **given: Any) -> Non
     if file is None:
         raise click.UsageError("name the job's file with -f job.yml")
     from lazulite.client.submit import carry_out
-    from lazulite.formats.yaml.shown import show
 
     changes = (f"name={name}", *assignments) if name else assignments
     plan = _plan(call, file, changes)
@@ -40,6 +39,8 @@ def create(call: Call, file: Path | None, name: str | None, **given: Any) -> Non
     if given["stream"]:
         _stream(call, str(made["name"]), logs=given["logs"])
         return
+    from lazulite.formats.yaml.shown import show
+
     shown = show("jobs", made)
     call.show([shown] if call.for_people else shown, JOB_COLUMNS)
     if not call.wants_data:

@@ -47,8 +47,11 @@ def up(home: Path | None, port: int | None, https_port: int | None, *, detach: b
     if detach:
         _detach(settings)
         return
+    import gc
+
     from lazulite.wiring import log_to_stderr, serve
 
+    gc.set_threshold(700)  # Python's own: a server lives long
     log_to_stderr()
     serve(settings, lambda running: click.echo(_greeting(running.http, running.https, settings)))
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from lazulite.domain.errors import InvalidInput
 from lazulite.domain.ids import DEFAULT_WORKSPACE, WorkspaceId, check_name
@@ -21,8 +20,7 @@ _VARIABLES = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
+class Choice(NamedTuple):
     """The workspace, and where each of its three names came from."""
 
     workspace: WorkspaceId

@@ -7,9 +7,8 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from lazulite.client.rest import Address, Unreachable
@@ -26,8 +25,7 @@ _STARTED: set[int] = set()  # pids of the servers that this process started
 _QUIET = ("PYTHONDONTWRITEBYTECODE",)  # would make every import of the server and of jobs slower
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Server:
+class Server(NamedTuple):
     """A running server, as its file says."""
 
     pid: int
@@ -41,7 +39,7 @@ def running(settings: Settings) -> Server | None:
     """Return the server that holds the home, None if none is up and ready."""
     try:
         found = json.loads(settings.server_file.read_bytes())
-        server = Server(**{key: found[key] for key in Server.__dataclass_fields__})
+        server = Server(**{key: found[key] for key in Server._fields})
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return server if is_held(settings) and is_alive(server.pid) else None

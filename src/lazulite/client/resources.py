@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from lazulite.client.session import Session
@@ -104,7 +104,7 @@ def elsewhere(session: Session, name: str, group: str | None = None) -> Session:
     """Return the session for another workspace of the same server."""
     ids = session.workspace
     there = WorkspaceId(ids.subscription, group or ids.resource_group, name)
-    return replace(session, workspace=there)
+    return session._replace(workspace=there)
 
 
 def workspace_exists(session: Session) -> bool:

@@ -6,9 +6,9 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from types import MappingProxyType
+from typing import IO, Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
 from lazulite.client.http1 import Body, Channel, Reply
@@ -39,8 +39,7 @@ _BY_STATUS: dict[int, type[LazuliteError]] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Address:
+class Address(NamedTuple):
     """Where a server is and what opens it."""
 
     url: str  # http://127.0.0.1:5080
@@ -48,15 +47,14 @@ class Address:
     ca: Path | None = None  # PEM to trust for https; None = the system's roots
 
 
-@dataclass(frozen=True, slots=True)
-class _Call:
+class _Call(NamedTuple):
     """What is sent."""
 
     method: str
     path: str  # with the query
     body: Body = None
     size: int = 0  # bytes of the body
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = MappingProxyType({})
 
 
 def _json_call(method: str, path: str, body: Any) -> _Call:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from lazulite.client import home
@@ -19,8 +18,7 @@ API_VERSION = "2024-01-01-preview"  # the server ignores it; Azure does not
 OWN = "/lazulite/v1"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Session:
+class Session(NamedTuple):
     """What every operation works with."""
 
     connection: Connection

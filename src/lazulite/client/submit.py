@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -98,7 +97,7 @@ def put_version(session: Session, plan: Plan, body: dict[str, Any]) -> Any:
         return _put_one(session, plan, body)
     for trial in range(1, _RACES + 1):
         try:
-            return _put_one(session, replace(plan, version=_next(session, plan)), body)
+            return _put_one(session, plan._replace(version=_next(session, plan)), body)
         except Conflict:
             if trial == _RACES:
                 raise

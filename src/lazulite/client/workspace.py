@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from datetime import datetime
 from html import escape
 from pathlib import Path
@@ -216,7 +215,7 @@ class Workspace:
         """
         plan = read("job", _document(source, changes or {}), self.id, LocalFiles())
         if name is not None:
-            plan = replace(plan, name=name)
+            plan = plan._replace(name=name)
         for text in plan.warnings:
             _say(f"warning: {text}")
         return Job(self._session, carry_out(self._session, plan))

@@ -7,12 +7,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple, Protocol
+
+from blake3 import blake3
 
 from lazulite.domain.errors import InvalidInput
 from lazulite.domain.ids import WorkspaceId
@@ -34,8 +36,7 @@ class Files(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Upload:
+class Upload(NamedTuple):
     """Local files to send: a snapshot of code, or data."""
 
     use: Literal["code", "data"]
@@ -43,8 +44,7 @@ class Upload:
     includes: tuple[Path, ...] = ()  # `additional_includes`, put at the snapshot's root
 
 
-@dataclass(frozen=True, slots=True)
-class Pending:
+class Pending(NamedTuple):
     """Text that is known after `upload`: the code version's ARM id, or the data's URI."""
 
     upload: Upload
@@ -52,18 +52,17 @@ class Pending:
     suffix: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Plan(NamedTuple):
     """Everything one YAML file asks for, in the order in which it must be done."""
 
     kind: str  # plural noun of Azure's route: jobs, components, environments, data, computes ...
     name: str | None  # None = none was given
-    version: str | None = None  # None = none was given, or the kind has no versions
     body: dict[str, Any]  # of the PUT; may hold `Pending`
-    uploads: tuple[Upload, ...] = ()
-    environments: Mapping[str, dict[str, Any]] = field(default_factory=dict)  # version -> body
-    warnings: tuple[str, ...] = ()
     root: Section
+    version: str | None = None  # None = none was given, or the kind has no versions
+    uploads: tuple[Upload, ...] = ()
+    environments: Mapping[str, dict[str, Any]] = MappingProxyType({})  # version -> body
+    warnings: tuple[str, ...] = ()
 
     def locate(self, path: str) -> str | None:
         """Return `file:line` of the field that a dotted path of the body names, if it is here."""
@@ -134,7 +133,7 @@ class Build:
     def anonymous_environment(self, body: dict[str, Any]) -> str:
         """Ask for an environment without a name; return its ARM id."""
         canonical = json.dumps(body, sort_keys=True, separators=(",", ":"))
-        version = hashlib.sha256(canonical.encode()).hexdigest()
+        version = str(blake3(canonical.encode()).hexdigest())
         self.environments[version] = {**body, "isAnonymous": True, "isArchived": False}
         return f"{self.workspace.arm}/environments/{ANONYMOUS_ENVIRONMENT}/versions/{version}"
 

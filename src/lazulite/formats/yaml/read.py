@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from lazulite.domain.errors import Unsupported
 from lazulite.domain.ids import WorkspaceId
@@ -24,8 +23,7 @@ from lazulite.formats.yaml.section import Section
 _SPECIFY = {"command": command_specification, "pipeline": pipeline_specification}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Document:
+class Document(NamedTuple):
     """What to read."""
 
     path: Path  # absolute: of the file; of a dict: anything in the folder its paths start from

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from difflib import get_close_matches
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from lazulite.domain.errors import InvalidInput, LazuliteError, Unsupported
 from lazulite.domain.ids import check_name
 from lazulite.formats.yaml.document import Node
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """The file a value stands in."""
 
     name: str  # as messages show it
     folder: Path  # relative paths start here
-    warnings: list[str] = field(default_factory=list)  # shared by all files of one reading
+    warnings: list[str]  # shared by all files of one reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,13 +159,13 @@ class Section:
     @staticmethod
     def hint(word: str, known: Iterable[str]) -> str:
         """Return `; did you mean 'x'?` for the nearest known word, else nothing."""
-        near = get_close_matches(word, list(known), 1, 0.7)
-        return f"; did you mean '{near[0]}'?" if near else ""
+        near = _near(word, list(known))
+        return f"; did you mean '{near}'?" if near else ""
 
     def slip(self, key: str) -> str:
         """Return words on a key here that may be `key` with a typing error, else nothing."""
-        near = get_close_matches(key, [other for other in self if other != key], 1, 0.7)
-        return f"; is '{near[0]}' on line {self.line_of(near[0])} meant?" if near else ""
+        near = _near(key, [other for other in self if other != key])
+        return f"; is '{near}' on line {self.line_of(near)} meant?" if near else ""
 
     def one_of(self, key: str, known: Iterable[str]) -> str | None:
         """Return a word that must be one of `known`, None if absent."""
@@ -190,3 +188,9 @@ class Section:
         path = self.dotted(key)
         where = f"{self.source.name}:{self.line_of(key)}"
         return f"{where}: {path}: {message}" if path else f"{where}: {message}"
+
+
+def _near(word: str, known: list[str]) -> str | None:
+    from difflib import get_close_matches
+
+    return next(iter(get_close_matches(word, known, 1, 0.7)), None)

@@ -6,8 +6,7 @@ the difference.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from lazulite.domain.expression import sole_expression
 from lazulite.formats.yaml.plan import Build, Pending, Upload
@@ -22,8 +21,7 @@ _INPUT_FIELDS = ("type", "path", "mode", "value", "default", "description", "opt
 _OUTPUT_FIELDS = ("type", "path", "mode", "name", "version", "description")
 
 
-@dataclass(frozen=True, slots=True)
-class Spelling:
+class Spelling(NamedTuple):
     """How Azure spells the fields here."""
 
     input_type: str
