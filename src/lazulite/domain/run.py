@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -81,18 +81,40 @@ class RunHead(msgspec.Struct, frozen=True, kw_only=True):
     tags: dict[str, str] = {}
 
 
+class Dataset(msgspec.Struct, frozen=True, kw_only=True):
+    """Data that a run took in."""
+
+    name: str
+    digest: str
+    body: dict[str, Any] = {}  # source_type, source, schema, profile
+    tags: dict[str, str] = {}  # of this use: mlflow.data.context ...
+
+
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """A run with its params and the last value of each metric."""
+    """A run with its params, the last value of each metric, and what it took in and gave out."""
 
     head: RunHead
     params: list[tuple[str, str]] = []
     metrics: list[Point] = []
+    datasets: list[Dataset] = []
+    models_in: list[str] = []  # ids of logged models
+    models_out: list[tuple[str, int]] = []  # and the step at which each was made
+
+
+class ModelPoint(msgspec.Struct, frozen=True):
+    """A value of a metric of a logged model."""
+
+    point: Point
+    run: str  # run id
+    dataset: str | None = None
+    digest: str | None = None
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
     """What one request logs to one run."""
 
     metrics: list[Point] = []
+    of_models: dict[str, list[ModelPoint]] = {}  # points that say how good a logged model is too
     params: list[tuple[str, str]] = []
     tags: list[tuple[str, str]] = []
 

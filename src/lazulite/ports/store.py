@@ -13,6 +13,7 @@ from lazulite.domain.ids import WorkspaceId
 from lazulite.domain.job import Job, JobStatus
 from lazulite.domain.workspace import Compute, Datastore, Workspace
 from lazulite.ports.listed import Listed
+from lazulite.ports.models import Lineage, Models, Registry
 from lazulite.ports.tracking import Experiments, Metrics, Runs
 
 __all__ = [
@@ -170,7 +171,7 @@ class Executions(Protocol):
 
     An added job is free; a final one and a bare run are nobody's. `claim` takes free rows and
     returns those it took; `takeover` takes those of engines whose lease ran out or that ran on this
-    host before; `release` frees all. `spawn` stores children of parents that `token` holds, held by
+    host before. `spawn` stores children of parents that `token` holds, held by
     it, at most one per (parent, node): one that exists is returned as it is stored. `advance`
     writes fields of many rows, by the names of `Job` and `Timeline`; a row that becomes final drops
     its lease in the same write. Both raise StaleLease, having written nothing, if `token` does not
@@ -181,8 +182,6 @@ class Executions(Protocol):
     """
 
     def beat(self, token: str, host: str, until: datetime) -> None: ...
-
-    def release(self, token: str) -> None: ...
 
     def claim(self, token: str, jobs: Sequence[int] | None = None) -> list[int]: ...
 
@@ -222,6 +221,12 @@ class Tx(Protocol):
     def runs(self) -> Runs: ...
     @property
     def metrics(self) -> Metrics: ...
+    @property
+    def models(self) -> Models: ...
+    @property
+    def lineage(self) -> Lineage: ...
+    @property
+    def registry(self) -> Registry: ...
 
 
 class Store(Protocol):

@@ -63,6 +63,14 @@ class Runs(Protocol):
 
 
 class Metrics(Protocol):
-    """Points of metrics, in the order of step, time, value."""
+    """Points of metrics, in the order of step, time, value.
+
+    `sampled` gives a part of a metric in at most `limit` points and the two at its ends: the lowest
+    and the highest of each piece of it.
+    """
 
     def history(self, run: int, key: str, limit: int, after: str | None) -> Listed[Point]: ...
+
+    def sampled(
+        self, run: int, key: str, steps: tuple[int | None, int | None], limit: int
+    ) -> list[Point]: ...

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from lazulite.domain.access import Principal
 from lazulite.domain.errors import InvalidInput, NotFound
-from lazulite.domain.ids import ARTIFACT_STORE, WorkspaceId, clean_path
+from lazulite.domain.ids import (
+    ARTIFACT_STORE,
+    StoragePath,
+    WorkspaceId,
+    clean_path,
+    parse_storage,
+)
 from lazulite.ports.blobs import Blob, BlobName, BlobQuery, always
-from lazulite.services import tracking
+from lazulite.services import models, runs, tracking, versions
+from lazulite.services.artifact_paths import ArtifactPath, logged_model_folder, run_folder
 from lazulite.services.context import Services
-from lazulite.services.runs import artifact_folder
 
 MAX_LISTED = 100_000  # files of one folder
 _PAGE = 5000
-
-
-class ArtifactPath(NamedTuple):
-    """A place among the artifacts of a run."""
-
-    run: str
-    path: str  # relative; empty for the whole
 
 
 class Listing(NamedTuple):
@@ -34,41 +33,35 @@ class Listing(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where artifacts are, once it is known that their run exists."""
+    """Where artifacts are, once it is known that their owner exists."""
 
     workspace: int  # row id
-    run: str  # the run's id
-    path: str  # on the artifact store
+    datastore: str
+    root: str  # the owner's folder on it
+    path: str  # `root`, or something below it
 
     @property
     def blob(self) -> BlobName:
         """The file of that place."""
-        return BlobName(self.workspace, ARTIFACT_STORE, self.path)
-
-
-def parse_path(path: str) -> ArtifactPath:
-    """Read `{experiment}/{run}/artifacts/{path}`, what follows `mlflow-artifacts:/`.
-
-    Raises:
-        InvalidInput: it is not such a path, or leaves the run.
-    """
-    parts = clean_path(path).split("/", 3)
-    if len(parts) < 3 or parts[2] != "artifacts" or not parts[1]:
-        raise InvalidInput(
-            f"Invalid artifact path {path[:200]!r}: use EXPERIMENT/RUN/artifacts/PATH", path="path"
-        )
-    return ArtifactPath(parts[1], parts[3] if len(parts) > 3 else "")
+        return BlobName(self.workspace, self.datastore, self.path)
 
 
 def readable(services: Services, ids: WorkspaceId, where: ArtifactPath) -> Place:
     """Return where artifacts to read are.
 
     Raises:
-        NotFound: there is no such run.
-        InvalidInput: the path leaves the run.
+        NotFound: there is no such run, model or version.
+        InvalidInput: the path leaves it.
     """
-    workspace, run = tracking.head(services, ids, where.run)
-    return _place(services, workspace, run.name, where.path)
+    if where.kind == "version":
+        return _of_version(services, ids, where)
+    if where.kind == "model":
+        model = models.get(services, ids, where.owner)[0]
+        folder = logged_model_folder(model.model)
+        return _place(services, Place(model.workspace, ARTIFACT_STORE, folder, where.path))
+    workspace, run = tracking.head(services, ids, where.owner)
+    folder = run_folder(run.name)
+    return _place(services, Place(workspace, ARTIFACT_STORE, folder, where.path))
 
 
 def writable(
@@ -77,18 +70,21 @@ def writable(
     """Return where artifacts to write are.
 
     Raises:
-        NotFound: there is no such run.
+        NotFound: there is no such run or model.
         Denied: it is another job's.
-        InvalidInput: the run is deleted, or the path leaves it.
+        InvalidInput: the run is deleted, the path leaves it, or it is a registered version's.
     """
-    workspace, run = tracking.writable(services, ids, where.run, principal)
-    return _place(services, workspace, run.name, where.path)
+    if where.kind == "version":
+        raise InvalidInput("a registered version never changes: log a new model", path="path")
+    if where.kind == "run":
+        tracking.writable(services, ids, where.owner, principal)
+    return readable(services, ids, where)
 
 
 def listing(services: Services, place: Place) -> list[Listing]:
     """Return what is in a folder, by name; nothing for a file or for what is not there."""
     folder = place.path.rstrip("/") + "/"
-    found = [_listed(one, folder) for one in _walk(services, place.workspace, folder, folders=True)]
+    found = [_listed(one, folder) for one in _walk(services, place, folder, folders=True)]
     return sorted(found)
 
 
@@ -105,8 +101,8 @@ def delete(services: Services, place: Place) -> int:
     gone = 0
     for name in names:
         try:
-            _check_inside(services, place.workspace, place.run, name)
-            services.files.blobs.delete(BlobName(place.workspace, ARTIFACT_STORE, name), always)
+            _check_inside(services, place, name)
+            services.files.blobs.delete(BlobName(place.workspace, place.datastore, name), always)
         except (NotFound, InvalidInput):  # gone, or behind a symlink that leaves the run
             continue
         gone += 1
@@ -117,18 +113,16 @@ def delete(services: Services, place: Place) -> int:
 
 def _files(services: Services, place: Place) -> list[str]:
     folder = place.path.rstrip("/") + "/"
-    found = _walk(services, place.workspace, folder, folders=False)
+    found = _walk(services, place, folder, folders=False)
     return [one.path for one in found if isinstance(one, Blob)]
 
 
-def _walk(
-    services: Services, workspace: int, prefix: str, *, folders: bool
-) -> Iterator[Blob | str]:
+def _walk(services: Services, place: Place, prefix: str, *, folders: bool) -> Iterator[Blob | str]:
     after, left = "", MAX_LISTED
-    services.files.root(workspace, ARTIFACT_STORE)  # makes it, if nothing was ever put there
+    services.files.root(place.workspace, place.datastore)  # makes it, if nothing was ever put there
     while left > 0:
         query = BlobQuery(prefix=prefix, folders=folders, after=after, limit=_PAGE)
-        page = services.files.blobs.page(workspace, ARTIFACT_STORE, query)
+        page = services.files.blobs.page(place.workspace, place.datastore, query)
         yield from page.items
         left -= len(page.items)
         if page.next is None:
@@ -142,15 +136,28 @@ def _listed(found: Blob | str, folder: str) -> Listing:
     return Listing(found.path.removeprefix(folder), found.size)
 
 
-def _place(services: Services, workspace: int, run: str, path: str) -> Place:
-    inside = [part for part in clean_path(path).split("/") if part]
-    whole = "/".join([artifact_folder(run), *inside])
-    _check_inside(services, workspace, run, whole)
-    return Place(workspace, run, whole)
+def _of_version(services: Services, ids: WorkspaceId, where: ArtifactPath) -> Place:
+    name, _, version = where.owner.rpartition(":")
+    asset = versions.get(services, ids, name, version)[1]
+    workspace = services.store.read(lambda tx: tx.workspaces.get(ids).id)
+    uri, _ = runs.resolve_uri(services, ids, str(asset.body["modelUri"]))
+    storage = parse_storage(uri)
+    if not isinstance(storage, StoragePath):
+        raise NotFound(f"the files of model '{where.owner}' are at {uri[:200]!r}, not here")
+    root = storage.path.rstrip("/")
+    return _place(services, Place(workspace, storage.datastore, root, where.path))
 
 
-def _check_inside(services: Services, workspace: int, run: str, path: str) -> None:
-    """Refuse a path that a symlink leads out of the run: to another run, say."""
-    root = services.files.locate(workspace, ARTIFACT_STORE, artifact_folder(run))
-    if not services.files.locate(workspace, ARTIFACT_STORE, path).is_relative_to(root):
+def _place(services: Services, place: Place) -> Place:
+    """Return a place whose path is whole, checked."""
+    inside = [part for part in clean_path(place.path).split("/") if part]
+    whole = replace(place, path="/".join([place.root, *inside]))
+    _check_inside(services, whole, whole.path)
+    return whole
+
+
+def _check_inside(services: Services, place: Place, path: str) -> None:
+    """Refuse a path that a symlink leads out of its owner: to another run, say."""
+    root = services.files.locate(place.workspace, place.datastore, place.root)
+    if not services.files.locate(place.workspace, place.datastore, path).is_relative_to(root):
         raise InvalidInput(f"artifact {path[:200]!r} leaves its run through a symlink", path="path")

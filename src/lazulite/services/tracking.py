@@ -135,7 +135,7 @@ def update(
 
     def work(tx: Tx) -> RunHead:
         workspace = tx.workspaces.get(ids).id
-        found = _writable(tx, workspace, run, principal)
+        found = require_writable(tx, workspace, run, principal)
         changes: dict[str, object] = {}
         if edit.name:
             changes["display_name"] = edit.name
@@ -179,8 +179,11 @@ def log(services: Services, ids: WorkspaceId, run: str, batch: Batch, principal:
     name = next((value for key, value in batch.tags if key == RUN_NAME), None)
 
     def work(tx: Tx) -> None:
-        found = _writable(tx, tx.workspaces.get(ids).id, run, principal)
+        workspace = tx.workspaces.get(ids).id
+        found = require_writable(tx, workspace, run, principal)
         tx.runs.log(found, batch)
+        for model, points in batch.of_models.items():
+            tx.models.add_points(tx.models.get(workspace, model).id, found.id, points)
         if name:
             tx.jobs.edit(found.id, display_name=name)
 
@@ -195,7 +198,7 @@ def untag(services: Services, ids: WorkspaceId, run: str, key: str, principal: P
     """
 
     def work(tx: Tx) -> None:
-        found = _writable(tx, tx.workspaces.get(ids).id, run, principal)
+        found = require_writable(tx, tx.workspaces.get(ids).id, run, principal)
         tx.runs.untag(found, key)
 
     services.store.write(work)
@@ -254,7 +257,7 @@ def writable(
 
     def work(tx: Tx) -> tuple[int, RunHead]:
         workspace = tx.workspaces.get(ids).id
-        return workspace, _writable(tx, workspace, run, principal)
+        return workspace, require_writable(tx, workspace, run, principal)
 
     return services.store.read(work)
 
@@ -274,7 +277,8 @@ def moment_of(millis: int, path: str) -> datetime:
     return _EPOCH + timedelta(milliseconds=millis)
 
 
-def _writable(tx: Tx, workspace: int, run: str, principal: Principal) -> RunHead:
+def require_writable(tx: Tx, workspace: int, run: str, principal: Principal) -> RunHead:
+    """Return a run that the caller may write to; as `writable`, within a transaction."""
     found = tx.runs.head(workspace, run)
     _own(found, principal)
     if found.archived:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 
-from lazulite.domain.errors import InvalidInput
 from lazulite.domain.run import Point
-from lazulite.ports.listed import Listed
 from lazulite.store.columns import insert
-from lazulite.store.keys import key_ids
-from lazulite.store.tracking_tables import latest_metrics, metrics
+from lazulite.store.tracking_tables import latest_metrics
 
 NAN = math.inf  # how a NaN is stored: infinities never are
 
@@ -24,42 +21,6 @@ _INSERT_POSTGRES = (
     "INSERT INTO metrics (run, key, step, time, value) SELECT * FROM unnest("
     "%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::float8[]) ON CONFLICT DO NOTHING"
 )
-_m = metrics.c
-_HISTORY = (
-    sa.select(_m.step, _m.time, _m.value)
-    .where(_m.run == sa.bindparam("run"), _m.key == sa.bindparam("key"))
-    .order_by(_m.step, _m.time, _m.value)
-    .limit(sa.bindparam("limit"))
-)
-_HISTORY_AFTER = _HISTORY.where(
-    sa.tuple_(_m.step, _m.time, _m.value)
-    > sa.tuple_(sa.bindparam("step"), sa.bindparam("time"), sa.bindparam("value"))
-)
-
-
-class SqlMetrics:
-    """`ports.tracking.Metrics` in one transaction of either database."""
-
-    __slots__ = ("_db",)
-
-    def __init__(self, db: sa.Connection) -> None:
-        self._db = db
-
-    def history(self, run: int, key: str, limit: int, after: str | None) -> Listed[Point]:
-        """Return one page of the points of a metric."""
-        row = key_ids(self._db, [key]).get(key)
-        if row is None:
-            return Listed([], None)
-        values: dict[str, Any] = {"run": run, "key": row, "limit": limit + 1}
-        query = _HISTORY
-        if after is not None:
-            query = _HISTORY_AFTER
-            values |= zip(("step", "time", "value"), _position(after), strict=True)
-        rows = self._db.execute(query, values).all()
-        shown = rows[:limit]
-        points = [Point(key, math.nan if v == NAN else v, time, step) for step, time, v in shown]
-        more = len(rows) > len(shown) and shown
-        return Listed(points, "{}:{}:{!r}".format(*shown[-1]) if more else None)
 
 
 def add_points(
@@ -138,18 +99,3 @@ def _after(a: Any, b: Any, which: str) -> sa.ColumnElement[bool]:
         for c in (a, b)
     ]
     return places[0] > places[1]
-
-
-def _position(token: str) -> Iterable[float]:
-    parts = token.split(":")
-    try:
-        step, time, value = int(parts[0]), int(parts[1]), float(parts[2])
-    except (ValueError, IndexError):
-        step = time = 1 << 64
-        value = 0.0
-    if max(abs(step), abs(time)) >= 1 << 63 or value != value or len(parts) != 3:
-        raise InvalidInput(
-            f"page_token {token[:60]!r} is not one of this history: pass on what the last page had",
-            path="page_token",
-        )
-    return step, time, value

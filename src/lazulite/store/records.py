@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from lazulite.domain.job import JobKind, JobStatus
 from lazulite.domain.run import Point, RunHead, RunRecord
 from lazulite.store.columns import Row, among
+from lazulite.store.lineage import Uses, uses
 from lazulite.store.tables import jobs
 from lazulite.store.tracking_tables import keys, latest_metrics, params
 
@@ -79,6 +80,20 @@ def records(db: sa.Connection, runs: Sequence[RunHead]) -> list[RunRecord]:
     for run, key, last, time, step in numbers:
         value = math.nan if last is None else last
         logged[run][1].append(Point(names[key], value, time, step))
-    return [
-        RunRecord(head=run, params=logged[run.id][0], metrics=logged[run.id][1]) for run in runs
-    ]
+    used_by = uses(db, which["runs"])
+    return [_record(run, *logged[run.id], used_by.get(run.id)) for run in runs]
+
+
+def _record(
+    run: RunHead, params: list[tuple[str, str]], metrics: list[Point], use: Uses | None
+) -> RunRecord:
+    if use is None:
+        return RunRecord(head=run, params=params, metrics=metrics)
+    return RunRecord(
+        head=run,
+        params=params,
+        metrics=metrics,
+        datasets=use.datasets,
+        models_in=use.models_in,
+        models_out=use.models_out,
+    )

@@ -12,7 +12,10 @@ from lazulite.store.datastores import SqlDatastores
 from lazulite.store.executions import SqlExecutions
 from lazulite.store.experiments import SqlExperiments
 from lazulite.store.jobs import SqlJobs
-from lazulite.store.points import SqlMetrics
+from lazulite.store.lineage import SqlLineage
+from lazulite.store.metrics import SqlMetrics
+from lazulite.store.models import SqlModels
+from lazulite.store.registry import SqlRegistry
 from lazulite.store.runs import SqlRuns
 from lazulite.store.workspaces import SqlWorkspaces
 
@@ -67,3 +70,18 @@ class SqlTx:
     def metrics(self) -> SqlMetrics:
         """Points of metrics."""
         return SqlMetrics(self._db)
+
+    @cached_property
+    def models(self) -> SqlModels:
+        """Logged models."""
+        return SqlModels(self._db)
+
+    @cached_property
+    def lineage(self) -> SqlLineage:
+        """What runs take in and give out."""
+        return SqlLineage(self._db)
+
+    @cached_property
+    def registry(self) -> SqlRegistry:
+        """Names of the registry."""
+        return SqlRegistry(self._db)

@@ -178,6 +178,7 @@ class Desk:
             workspace=_workspace(params) or route.workspace,
             params=params,
             query=dict(request.query_params),
+            search=request.url.query,
             headers=request.headers,
             path=request.scope["path"],
             base=f"{request.url.scheme}://{request.url.netloc}",

@@ -50,6 +50,7 @@ class Call:
     workspace: WorkspaceId | None = None  # None = the route is in no workspace
     params: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
+    search: str = ""  # the query as it came, for names that occur more than once
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     path: str = "/"

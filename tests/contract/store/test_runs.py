@@ -7,11 +7,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.records import LATER, NOW, a_child, a_job
+from msgspec import structs
+from tests.records import LATER, NOW, a_child, a_job, an_asset
 
+from lazulite.domain.asset import AssetKind
 from lazulite.domain.errors import Conflict, InvalidInput, NotFound
 from lazulite.domain.job import JobKind, JobStatus, Timeline
-from lazulite.domain.run import PARENT, Batch, Point, RunHead, View
+from lazulite.domain.model import LoggedModel, ModelStatus, RegisteredModel
+from lazulite.domain.run import PARENT, Batch, Dataset, ModelPoint, Point, RunHead, View
 from lazulite.domain.search import Search
 from lazulite.formats.mlflow.filter import parse_filter, parse_orders
 from lazulite.formats.mlflow.names import EXPERIMENTS, RUNS
@@ -328,3 +331,82 @@ def test_experiments_are_made_renamed_tagged_deleted(store: Store, workspace: in
     assert experiments(store, workspace, "", "name DESC") == ["Uno", "Two"]
     store.write(lambda tx: tx.experiments.edit(row, LATER, deleted=True))
     assert experiments(store, workspace) == ["Two"]
+
+
+def test_a_long_curve_keeps_its_peaks_in_few_points(store: Store, start: Start) -> None:
+    run = start("r")
+    for part in range(5):
+        steps = range(part * 1000, part * 1000 + 1000)
+        log(store, run, *[("m", 1e6 if step == 3333 else math.sin(step), step) for step in steps])
+    log(store, run, ("m", math.nan, 2000))
+
+    def sampled(low: int | None, high: int | None, limit: int) -> list[Point]:
+        return store.read(lambda tx: tx.metrics.sampled(run.id, "m", (low, high), limit))
+
+    few = sampled(None, None, 100)
+    assert len(few) <= 102
+    assert (few[0].step, few[-1].step) == (0, 4999)
+    assert max(point.value for point in few) == 1e6
+    assert few == sorted(few, key=lambda point: point.step)
+    zoomed = sampled(3300, 3340, 100)
+    assert [point.step for point in zoomed] == list(range(3300, 3341))
+    assert sampled(9000, 9999, 100) == []
+    assert store.read(lambda tx: tx.metrics.sampled(run.id, "none", (None, None), 9)) == []
+
+
+def test_a_run_knows_its_data_and_models(store: Store, workspace: int, start: Start) -> None:
+    run = start("r")
+    model = store.write(
+        lambda tx: tx.models.add(
+            LoggedModel(
+                workspace=workspace,
+                experiment=run.experiment,
+                model="m-1",
+                name="one",
+                created_at=NOW,
+                modified_at=NOW,
+            )
+        )
+    )
+    data = Dataset(name="d", digest="1", body={"source": "s"}, tags={"mlflow.data.context": "eval"})
+    for _ in range(2):
+        store.write(lambda tx: tx.lineage.add_datasets(run.id, run.experiment, [data]))
+        store.write(lambda tx: tx.lineage.add_models(run.id, {model.id: 3}, output=True))
+        store.write(lambda tx: tx.lineage.add_models(run.id, {model.id: 0}, output=False))
+    found = store.read(lambda tx: tx.runs.get(workspace, "r"))
+    assert found.datasets == [data]
+    assert (found.models_in, found.models_out) == (["m-1"], [("m-1", 3)])
+    assert search(store, workspace, "datasets.context = 'eval' AND datasets.name LIKE 'd%'") == [
+        "r"
+    ]
+    assert search(store, workspace, "datasets.digest IN ('2')") == []
+    point = ModelPoint(Point("acc", math.nan, 1, 1), "r", "d", "1")
+    for _ in range(2):
+        store.write(lambda tx: tx.models.add_points(model.id, run.id, [point]))
+    [kept] = store.read(lambda tx: tx.models.points([model.id]))[model.id]
+    assert (kept.run, kept.dataset, math.isnan(kept.point.value)) == ("r", "d", True)
+    changed = structs.replace(model, status=ModelStatus.READY, tags={"k": "v"})
+    store.write(lambda tx: tx.models.update(changed))
+    assert store.read(lambda tx: tx.models.get(workspace, "m-1")) == changed
+    store.write(lambda tx: tx.models.delete(model.id))
+    assert store.read(lambda tx: tx.models.of([run.experiment], 10)) == []
+
+
+def test_the_registry_holds_names_with_and_without_versions(store: Store, workspace: int) -> None:
+    asset = an_asset("azure", kind=AssetKind.MODEL)
+    store.write(lambda tx: tx.assets.add(workspace, asset))
+    model = RegisteredModel(
+        workspace=workspace, name="b", aliases={"a": "1"}, created_at=NOW, modified_at=NOW
+    )
+    store.write(lambda tx: tx.registry.put(model))
+    store.write(lambda tx: tx.registry.put(structs.replace(model, description="d")))
+    names = [one.name for one in store.read(lambda tx: tx.registry.all(workspace))]
+    assert names == ["azure", "b"]
+    with pytest.raises(Conflict, match="already exists"):
+        store.write(lambda tx: tx.registry.rename(workspace, "azure", "b"))
+    store.write(lambda tx: tx.registry.rename(workspace, "azure", "c"))
+    assert store.read(lambda tx: tx.assets.get(workspace, AssetKind.MODEL, "c", "1")).name == "c"
+    assert store.read(lambda tx: tx.registry.get(workspace, "b")).description == "d"
+    store.write(lambda tx: tx.registry.delete(workspace, "c"))
+    with pytest.raises(NotFound, match="name=c not found"):
+        store.read(lambda tx: tx.registry.get(workspace, "c"))

@@ -54,7 +54,7 @@ def test_what_is_wrong_is_named(body: bytes, why: str) -> None:
 
 @pytest.mark.parametrize("key", ["", "a\n", "/a", "a//b", "../a", "a/.", "a\0", "x" * 251, "a;b"])
 def test_a_key_that_is_no_name_is_refused(key: str) -> None:
-    batch = ask.LogBatch(params=[ask.KeyValue(key, "v")])
+    batch = ask.LogBatch("r", params=[ask.KeyValue(key, "v")])
     with pytest.raises(InvalidInput, match=r"params\[0\].key"):
         ask.batch_of(batch)
 
@@ -62,16 +62,18 @@ def test_a_key_that_is_no_name_is_refused(key: str) -> None:
 def test_a_batch_has_limits() -> None:
     metric = ask.Metric("m", 1.0, 1)
     with pytest.raises(InvalidInput, match=r"at most 1000 metrics. Got 1001 metrics"):
-        ask.batch_of(ask.LogBatch(metrics=[metric] * 1001))
+        ask.batch_of(ask.LogBatch("r", metrics=[metric] * 1001))
     with pytest.raises(InvalidInput, match=r"at most 100 params. Got 101"):
-        ask.batch_of(ask.LogBatch(params=[ask.KeyValue(f"p{i}") for i in range(101)]))
+        ask.batch_of(ask.LogBatch("r", params=[ask.KeyValue(f"p{i}") for i in range(101)]))
     with pytest.raises(InvalidInput, match=r"Duplicate parameter keys .*\['p'\]"):
-        ask.batch_of(ask.LogBatch(params=[ask.KeyValue("p", "1"), ask.KeyValue("p", "2")]))
+        ask.batch_of(ask.LogBatch("r", params=[ask.KeyValue("p", "1"), ask.KeyValue("p", "2")]))
 
 
 def test_long_values_are_cut() -> None:
     batch = ask.batch_of(
-        ask.LogBatch(params=[ask.KeyValue("p", "x" * 7000)], tags=[ask.KeyValue("t", "y" * 9000)])
+        ask.LogBatch(
+            "r", params=[ask.KeyValue("p", "x" * 7000)], tags=[ask.KeyValue("t", "y" * 9000)]
+        )
     )
     assert (len(batch.params[0][1]), len(batch.tags[0][1])) == (6000, 8000)
 

@@ -251,3 +251,23 @@ def test_a_filter_that_is_wrong_has_a_position(server: Live) -> None:
     answer = post(server, "runs/search", {"filter": "metrics.m > "})
     assert answer.body["position"] == 12
     assert json.loads(answer.raw)["error_code"] == "INVALID_PARAMETER_VALUE"
+
+
+def test_charts_get_many_curves_at_once(server: Live, run: str) -> None:
+    for part in range(3):
+        points = [metric("curve", part * 1000 + i, float(i)) for i in range(1000)]
+        post(server, "runs/log-batch", {"run_id": run, "metrics": points})
+    ajax = "/ajax-api/2.0/mlflow/metrics"
+    whole = server.get(f"{ajax}/get-history-bulk?run_id={run}&run_id=gone&metric_key=curve")
+    assert len(whole.body["metrics"]) == 3000
+    few = server.get(f"{ajax}/get-history-bulk-interval?run_ids={run}&metric_key=curve")
+    assert 200 < len(few.body["metrics"]) <= 322
+    assert {one["run_id"] for one in few.body["metrics"]} == {run}
+    wrong = server.get(f"{ajax}/get-history-bulk-interval?run_ids={run}&metric_key=m&start_step=1")
+    refused(wrong, 400, "INVALID_PARAMETER_VALUE")
+    many = "&".join(f"run_ids={i}" for i in range(101))
+    refused(
+        server.get(f"{ajax}/get-history-bulk-interval?{many}&metric_key=m"),
+        400,
+        "INVALID_PARAMETER_VALUE",
+    )

@@ -71,3 +71,24 @@ EXPERIMENTS = Names(
     _attributes(("name", "experiment_id"), ("creation_time", "last_update_time"), (), {}),
 )
 DATASET_KEYS = frozenset({"name", "digest", "context"})
+_MODEL_TIMES = {
+    **dict.fromkeys(("creation_time",), "creation_timestamp"),
+    **dict.fromkeys(("last_updated_time",), "last_updated_timestamp"),
+}
+_TIMES = ("creation_timestamp", "last_updated_timestamp")
+LOGGED_MODELS = Names(
+    _ENTITIES,
+    _attributes(
+        ("name", "model_id", "model_type", "status", "source_run_id"), _TIMES, (), _MODEL_TIMES
+    ),
+)
+REGISTERED_MODELS = Names(EXPERIMENTS.entities, _attributes(("name",), _TIMES, (), _MODEL_TIMES))
+MODEL_VERSIONS = Names(
+    EXPERIMENTS.entities,
+    _attributes(
+        ("name", "run_id", "source_path", "current_stage", "model_id"),
+        _TIMES,
+        ("version_number",),
+        {"source": "source_path", "version": "version_number"},
+    ),
+)

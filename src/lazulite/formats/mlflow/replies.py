@@ -66,11 +66,28 @@ def encode_run(run: RunRecord) -> Json:
         "params": [{"key": key, "value": value} for key, value in run.params],
         "tags": [{"key": key, "value": value} for key, value in tags.items()],
     }
-    return {
+    body: Json = {
         "info": encode_head(run.head),
         "data": {name: found for name, found in data.items() if found},
-        "inputs": {},
+        "inputs": _inputs(run),
     }
+    if run.models_out:
+        outputs = [{"model_id": model, "step": step} for model, step in run.models_out]
+        body["outputs"] = {"model_outputs": outputs}
+    return body
+
+
+def _inputs(run: RunRecord) -> Json:
+    datasets = [
+        {
+            "tags": [{"key": key, "value": value} for key, value in one.tags.items()],
+            "dataset": {"name": one.name, "digest": one.digest, **one.body},
+        }
+        for one in run.datasets
+    ]
+    models = [{"model_id": model} for model in run.models_in]
+    found = {"dataset_inputs": datasets, "model_inputs": models}
+    return {name: items for name, items in found.items() if items}
 
 
 def encode_tags(run: RunHead) -> dict[str, str]:

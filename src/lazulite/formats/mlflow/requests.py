@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -14,6 +15,7 @@ from lazulite.domain.run import (
     MAX_PARAM,
     MAX_TAG,
     Batch,
+    ModelPoint,
     Point,
     View,
     check_batch,
@@ -44,6 +46,9 @@ class Metric(Struct):
     value: float
     timestamp: Int
     step: Int = 0
+    model_id: str | None = None
+    dataset_name: str | None = None
+    dataset_digest: str | None = None
 
 
 class CreateExperiment(Struct):
@@ -131,6 +136,9 @@ class LogMetric(RunId, kw_only=True):
     value: float
     timestamp: Int
     step: Int = 0
+    model_id: str | None = None
+    dataset_name: str | None = None
+    dataset_digest: str | None = None
 
 
 class LogParam(RunId, kw_only=True):
@@ -165,6 +173,15 @@ class History(RunId, kw_only=True):
     metric_key: str
     max_results: Int | None = None
     page_token: str | None = None
+
+
+class Curve(Struct):
+    """GET metrics/get-history-bulk and get-history-bulk-interval, beside the runs."""
+
+    metric_key: str
+    max_results: Int | None = None
+    start_step: Int | None = None
+    end_step: Int | None = None
 
 
 class RunIdAndPath(RunId):
@@ -235,20 +252,38 @@ def batch_of(asked: LogBatch) -> Batch:
     Raises:
         InvalidInput: it is too large, or something in it is wrong.
     """
-    checked: dict[str, None] = {}  # most points of a batch share a few keys
+    checked: set[str] = set()  # most points of a batch share a few keys
     points = []
     for at, metric in enumerate(asked.metrics):
         if metric.key not in checked:
             check_key(metric.key, f"metrics[{at}].name")
-            checked[metric.key] = None
+            checked.add(metric.key)
         points.append(Point(metric.key, clean_value(metric.value), metric.timestamp, metric.step))
     batch = Batch(
         metrics=points,
+        of_models=_of_models(asked.run, asked.metrics, points),
         params=[param_of(one, f"params[{i}].") for i, one in enumerate(asked.params)],
         tags=[tag_of(one, f"tags[{i}].") for i, one in enumerate(asked.tags)],
     )
     check_batch(batch)
     return batch
+
+
+def single(asked: LogMetric) -> Batch:
+    """Return the batch of one point."""
+    points = [point_of(asked)]
+    return Batch(metrics=points, of_models=_of_models(asked.run, [asked], points))
+
+
+def _of_models(
+    run: str, asked: Sequence[Metric | LogMetric], points: Sequence[Point]
+) -> dict[str, list[ModelPoint]]:
+    found: dict[str, list[ModelPoint]] = {}
+    for metric, point in zip(asked, points, strict=True):
+        if metric.model_id:
+            of_model = ModelPoint(point, run, metric.dataset_name, metric.dataset_digest)
+            found.setdefault(metric.model_id, []).append(of_model)
+    return found
 
 
 def limited(value: int | None, default: int, limit: int) -> int:

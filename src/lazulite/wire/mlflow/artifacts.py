@@ -17,7 +17,8 @@ from lazulite.formats.mlflow import requests as ask
 from lazulite.formats.mlflow.replies import artifact_uri
 from lazulite.ports.blobs import Blob, BlobHeaders, Upload
 from lazulite.services import artifacts, tracking
-from lazulite.services.artifacts import ArtifactPath, Listing, Place
+from lazulite.services.artifact_paths import ArtifactPath, parse_path
+from lazulite.services.artifacts import Listing, Place
 from lazulite.wire.body import FileResponse, receive
 from lazulite.wire.http import Call, Reply, respond
 from lazulite.wire.mlflow.mount import Way
@@ -37,7 +38,7 @@ _SAVED = (
 
 def list_proxied(call: Call) -> Reply:
     """List a folder by its whole path; names are relative to it."""
-    where = artifacts.parse_path(call.query.get("path", ""))
+    where = parse_path(call.query.get("path", ""))
     found = artifacts.listing(call.services, artifacts.readable(call.services, call.here, where))
     return Reply(body=_files(found, ""))
 
@@ -45,7 +46,7 @@ def list_proxied(call: Call) -> Reply:
 def list_of_run(call: Call) -> Reply:
     """List a folder of a run; names are relative to the run's artifacts."""
     asked = ask.convert(dict(call.query), ask.RunIdAndPath)
-    where = ArtifactPath(asked.run, asked.path or "")
+    where = ArtifactPath("run", asked.run, asked.path or "")
     place = artifacts.readable(call.services, call.here, where)
     found = artifacts.listing(call.services, place)
     _, run = tracking.head(call.services, call.here, asked.run)
@@ -55,18 +56,18 @@ def list_of_run(call: Call) -> Reply:
 
 async def get_proxied(call: Call, request: Request) -> Response:
     """Send a file, or a range of it."""
-    return await _send(call, request, artifacts.parse_path(call.params["path"]))
+    return await _send(call, request, parse_path(call.params["path"]))
 
 
 async def get_of_run(call: Call, request: Request) -> Response:
     """Send a file of a run that the query names."""
     asked = ask.convert(dict(call.query), ask.RunIdAndPath)
-    return await _send(call, request, ArtifactPath(asked.run, asked.path or ""))
+    return await _send(call, request, ArtifactPath("run", asked.run, asked.path or ""))
 
 
 async def put(call: Call, request: Request) -> Response:
     """Keep a file; it appears whole, or not at all."""
-    where = artifacts.parse_path(call.params["path"])
+    where = parse_path(call.params["path"])
 
     def admit() -> Place:
         return artifacts.writable(call.services, call.here, where, call.principal)
@@ -82,7 +83,7 @@ async def put(call: Call, request: Request) -> Response:
 
 def delete(call: Call) -> Reply:
     """Delete a file, or a folder with all in it."""
-    where = artifacts.parse_path(call.params["path"])
+    where = parse_path(call.params["path"])
     place = artifacts.writable(call.services, call.here, where, call.principal)
     artifacts.delete(call.services, place)
     return Reply(body={})
@@ -113,7 +114,9 @@ async def _send(call: Call, request: Request, where: ArtifactPath) -> Response:
         try:
             return call.services.files.blobs.open(place.blob)
         except NotFound:
-            raise NotFound(f"run '{where.run}' has no artifact '{where.path[:300]}'") from None
+            raise NotFound(
+                f"{where.kind} '{where.owner}' has no artifact '{where.path[:300]}'"
+            ) from None
 
     blob, file = await anyio.to_thread.run_sync(find)
     try:

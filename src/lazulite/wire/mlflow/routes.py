@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from lazulite.wire.http import Route
-from lazulite.wire.mlflow import artifacts, experiments, info, models, runs
+from lazulite.wire.mlflow import (
+    artifacts,
+    curves,
+    experiments,
+    info,
+    lineage,
+    models,
+    registry,
+    runs,
+)
 from lazulite.wire.mlflow.mount import APIS, ARTIFACTS, below, mounted
 
 
 def mlflow_routes() -> list[Route]:
     """Return every route, in every place where the API is mounted."""
-    tracking = [*experiments.ways(), *runs.ways(), *artifacts.run_ways(), *models.ways()]
+    tracking = [*experiments.ways(), *runs.ways(), *artifacts.run_ways(), *lineage.ways()]
+    tracking += [*models.ways(), *registry.ways(), *curves.ways()]
     proxy = below(ARTIFACTS, artifacts.ways())
     return mounted([*below(APIS, tracking), *proxy, *info.ways()])

@@ -72,7 +72,7 @@ def restore(call: Call) -> Reply:
 def log_metric(call: Call) -> Reply:
     """Log one point."""
     asked = ask.decode(call.body, ask.LogMetric)
-    return _log(call, asked, Batch(metrics=[ask.point_of(asked)]))
+    return _log(call, asked, ask.single(asked))
 
 
 def log_param(call: Call) -> Reply:

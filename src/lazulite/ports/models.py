@@ -1,0 +1,56 @@
+"""Logged models, the registry and what runs take in, in the database. Parts of `ports.store.Tx`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from lazulite.domain.model import LoggedModel, RegisteredModel
+from lazulite.domain.run import Dataset, ModelPoint
+
+
+class Models(Protocol):
+    """Logged models. `get` raises NotFound. `update` changes all but names and creation.
+
+    `of` are those of some experiments, newest first, at most `limit`.
+    """
+
+    def add(self, model: LoggedModel) -> LoggedModel: ...
+
+    def get(self, workspace: int, model: str) -> LoggedModel: ...
+
+    def update(self, model: LoggedModel) -> None: ...
+
+    def delete(self, model: int) -> None: ...
+
+    def of(self, experiments: Sequence[int], limit: int) -> list[LoggedModel]: ...
+
+    def add_points(self, model: int, run: int, points: Sequence[ModelPoint]) -> None: ...
+
+    def points(self, models: Sequence[int]) -> Mapping[int, list[ModelPoint]]: ...
+
+
+class Lineage(Protocol):
+    """What runs take in and give out. Adding what is there already changes nothing."""
+
+    def add_datasets(self, run: int, experiment: int, datasets: Sequence[Dataset]) -> None: ...
+
+    def add_models(self, run: int, models: Mapping[int, int], *, output: bool) -> None: ...
+
+
+class Registry(Protocol):
+    """Names of the registry. `get` raises NotFound; one that has only assets has a plain record.
+
+    `put` creates or replaces. `rename` renames the versions too, and raises Conflict when the new
+    name is taken; `delete` takes the versions along. `all` is every name, in order.
+    """
+
+    def put(self, model: RegisteredModel) -> None: ...
+
+    def get(self, workspace: int, name: str) -> RegisteredModel: ...
+
+    def all(self, workspace: int) -> list[RegisteredModel]: ...
+
+    def rename(self, workspace: int, name: str, new: str) -> None: ...
+
+    def delete(self, workspace: int, name: str) -> None: ...

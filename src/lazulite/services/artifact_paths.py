@@ -1,0 +1,51 @@
+"""Where artifacts are: what follows `mlflow-artifacts:/`, and the folders on the artifact store."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from lazulite.domain.errors import InvalidInput
+from lazulite.domain.ids import clean_path
+from lazulite.services.runs import artifact_folder
+
+
+class ArtifactPath(NamedTuple):
+    """A place among the artifacts of something."""
+
+    kind: Literal["run", "model", "version"]
+    owner: str  # run id, id of a logged model, or name:version of the registry
+    path: str  # relative; empty for the whole
+
+
+def parse_path(path: str) -> ArtifactPath:
+    """Read what follows `mlflow-artifacts:/`.
+
+    `EXPERIMENT/RUN/artifacts/PATH` is a run's, `EXPERIMENT/models/ID/artifacts/PATH` a logged
+    model's, `registered/NAME:VERSION/artifacts/PATH` a registered version's.
+
+    Raises:
+        InvalidInput: it is none of these, or leaves its owner.
+    """
+    parts = clean_path(path).split("/")
+    if len(parts) > 3 and parts[1] == "models" and parts[3] == "artifacts" and parts[2]:
+        return ArtifactPath("model", parts[2], _rest(parts[4:]))
+    if len(parts) > 2 and parts[2] == "artifacts" and parts[1]:
+        kind: Literal["run", "version"] = "version" if parts[0] == "registered" else "run"
+        return ArtifactPath(kind, parts[1], _rest(parts[3:]))
+    raise InvalidInput(
+        f"Invalid artifact path {path[:200]!r}: use EXPERIMENT/RUN/artifacts/PATH", path="path"
+    )
+
+
+def run_folder(run: str) -> str:
+    """Return the folder of a run's artifacts."""
+    return artifact_folder(run)
+
+
+def logged_model_folder(model: str) -> str:
+    """Return the folder of a logged model's artifacts."""
+    return f"LoggedModels/{model}"
+
+
+def _rest(parts: list[str]) -> str:
+    return "/".join(part for part in parts if part)

@@ -1,0 +1,62 @@
+"""Use cases of many curves at once: what a page of charts asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from lazulite.domain.errors import NotFound
+from lazulite.domain.ids import WorkspaceId
+from lazulite.domain.run import Point
+from lazulite.ports.store import Tx
+from lazulite.services.context import Services
+
+
+class Curves(msgspec.Struct, frozen=True, kw_only=True):
+    """Which part of a metric, of which runs."""
+
+    runs: Sequence[str]
+    key: str
+    start: int | None = None  # step; None = from the first
+    end: int | None = None
+    limit: int  # points of each run
+
+
+def whole(services: Services, ids: WorkspaceId, asked: Curves) -> list[tuple[str, Point]]:
+    """Return the points of a metric of several runs, at most `limit` in all."""
+
+    def work(tx: Tx) -> list[tuple[str, Point]]:
+        found: list[tuple[str, Point]] = []
+        for run, row in _rows(tx, ids, asked):
+            left = asked.limit - len(found)
+            if left > 0:
+                points = tx.metrics.history(row, asked.key, left, None).items
+                found += [(run, point) for point in points]
+        return found
+
+    return services.store.read(work)
+
+
+def sampled(services: Services, ids: WorkspaceId, asked: Curves) -> list[tuple[str, Point]]:
+    """Return a metric of several runs in few points each, with every peak."""
+
+    def work(tx: Tx) -> list[tuple[str, Point]]:
+        return [
+            (run, point)
+            for run, row in _rows(tx, ids, asked)
+            for point in tx.metrics.sampled(row, asked.key, (asked.start, asked.end), asked.limit)
+        ]
+
+    return services.store.read(work)
+
+
+def _rows(tx: Tx, ids: WorkspaceId, asked: Curves) -> list[tuple[str, int]]:
+    workspace = tx.workspaces.get(ids).id
+    found = []
+    for run in asked.runs:
+        try:
+            found.append((run, tx.runs.head(workspace, run).id))
+        except NotFound:
+            continue  # deleted meanwhile: the others are drawn all the same
+    return found

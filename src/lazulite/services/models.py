@@ -1,0 +1,172 @@
+"""Use cases of logged models: what a run makes, before it has a name in the registry."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from lazulite.domain.errors import InvalidInput
+from lazulite.domain.ids import WorkspaceId
+from lazulite.domain.matching import Lookup, in_order, matches
+from lazulite.domain.model import LoggedModel, ModelStatus
+from lazulite.domain.run import MAX_FLOAT, ModelPoint
+from lazulite.domain.search import Entity, Operand, Search, Value
+from lazulite.ports.listed import Listed
+from lazulite.ports.store import Tx
+from lazulite.services.context import Services
+from lazulite.services.experiments import find, row_of
+from lazulite.services.paging import paged
+
+MAX_MODELS = 20_000  # of the experiments of one search
+Found = tuple[LoggedModel, list[ModelPoint]]
+
+
+class ModelDraft(msgspec.Struct, frozen=True, kw_only=True):
+    """A model that a client wants to log."""
+
+    experiment: str
+    name: str | None = None
+    model_type: str | None = None
+    source_run: str | None = None
+    params: Mapping[str, str] = {}
+    tags: Mapping[str, str] = {}
+
+
+def create(services: Services, ids: WorkspaceId, draft: ModelDraft) -> LoggedModel:
+    """Make a logged model that waits for its files.
+
+    Raises:
+        NotFound: there is no such experiment.
+        InvalidInput: its name cannot be one.
+    """
+    name = draft.name or f"model-{uuid.uuid4().hex[:8]}"
+    if any(c in name for c in "/:.%\"'\0") or not name.strip() or len(name) > 500:
+        raise InvalidInput(
+            f"Invalid model name ({name[:100]!r}) provided. Model name must be a non-empty string "
+            "and cannot contain the following characters: ('/', ':', '.', '%', '\"', \"'\")",
+            path="name",
+        )
+    now = services.clock.now()
+
+    def work(tx: Tx) -> LoggedModel:
+        workspace = tx.workspaces.get(ids).id
+        experiment = find(tx, workspace, draft.experiment, now)
+        model = LoggedModel(
+            workspace=workspace,
+            experiment=experiment.id,
+            model=f"m-{uuid.uuid4().hex}",
+            name=name,
+            model_type=draft.model_type,
+            source_run=draft.source_run,
+            tags=dict(draft.tags),
+            params=dict(draft.params),
+            created_at=now,
+            modified_at=now,
+        )
+        return tx.models.add(model)
+
+    return services.store.write(work)
+
+
+def get(services: Services, ids: WorkspaceId, model: str) -> Found:
+    """Return a logged model with the values of its metrics.
+
+    Raises:
+        NotFound: there is none.
+    """
+
+    def work(tx: Tx) -> Found:
+        found = tx.models.get(tx.workspaces.get(ids).id, model)
+        return found, tx.models.points([found.id])[found.id]
+
+    return services.store.read(work)
+
+
+def edit(
+    services: Services,
+    ids: WorkspaceId,
+    model: str,
+    *,
+    status: ModelStatus | None = None,
+    tags: Mapping[str, str | None] | None = None,
+    params: Mapping[str, str] | None = None,
+) -> Found:
+    """Change a logged model; a tag of None is removed.
+
+    Raises:
+        NotFound: there is no such model.
+    """
+    now = services.clock.now()
+
+    def work(tx: Tx) -> Found:
+        old = tx.models.get(tx.workspaces.get(ids).id, model)
+        merged = {**old.tags, **(tags or {})}
+        new = msgspec.structs.replace(
+            old,
+            status=status or old.status,
+            tags={key: value for key, value in merged.items() if value is not None},
+            params={**old.params, **(params or {})},
+            modified_at=now,
+        )
+        tx.models.update(new)
+        return new, tx.models.points([new.id])[new.id]
+
+    return services.store.write(work)
+
+
+def delete(services: Services, ids: WorkspaceId, model: str) -> None:
+    """Delete a logged model; its files stay, as versions in the registry may use them.
+
+    Raises:
+        NotFound: there is no such model.
+    """
+    services.store.write(
+        lambda tx: tx.models.delete(tx.models.get(tx.workspaces.get(ids).id, model).id)
+    )
+
+
+def search(
+    services: Services, ids: WorkspaceId, experiments: Sequence[str], asked: Search
+) -> Listed[Found]:
+    """Return one page of the logged models that a search finds, newest first."""
+
+    def work(tx: Tx) -> list[Found]:
+        workspace = tx.workspaces.get(ids).id
+        rows = [row for one in experiments if (row := row_of(tx, workspace, one)) is not None]
+        models = [one for one in tx.models.of(rows, MAX_MODELS) if one.workspace == workspace]
+        points = tx.models.points([one.id for one in models])
+        return [(one, points[one.id]) for one in models]
+
+    every = services.store.read(work)
+    found = [one for one in every if matches(asked.condition, _look(one))]
+    ordered = in_order(found, asked.orders, _look)
+    return paged(ordered, lambda one: one[0].model, asked.limit, asked.after)
+
+
+def _look(found: Found) -> Lookup:
+    model, points = found
+
+    def value(operand: Operand) -> Value | None:
+        if operand.entity is Entity.METRIC:
+            last = [p.point for p in points if p.point.key == operand.key]
+            values = max(last, key=lambda p: (p.step, p.time)).value if last else None
+            return None if values is None or not abs(values) <= MAX_FLOAT else values
+        if operand.entity in (Entity.TAG, Entity.PARAM):
+            return (model.tags if operand.entity is Entity.TAG else model.params).get(operand.key)
+        return _attributes(model).get(operand.key)
+
+    return value
+
+
+def _attributes(model: LoggedModel) -> dict[str, Value | None]:
+    return {
+        "name": model.name,
+        "model_id": model.model,
+        "model_type": model.model_type,
+        "status": model.status.removeprefix("LOGGED_MODEL_"),
+        "source_run_id": model.source_run,
+        "creation_timestamp": model.created_at.timestamp() * 1000,
+        "last_updated_timestamp": model.modified_at.timestamp() * 1000,
+    }

@@ -1,0 +1,75 @@
+"""The history of metrics: whole, page by page, or in few points."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import sqlalchemy as sa
+
+from lazulite.domain.errors import InvalidInput
+from lazulite.domain.run import Point
+from lazulite.ports.listed import Listed
+from lazulite.store.keys import key_ids
+from lazulite.store.points import NAN
+from lazulite.store.sampling import sampled
+from lazulite.store.tracking_tables import metrics
+
+_m = metrics.c
+_HISTORY = (
+    sa.select(_m.step, _m.time, _m.value)
+    .where(_m.run == sa.bindparam("run"), _m.key == sa.bindparam("key"))
+    .order_by(_m.step, _m.time, _m.value)
+    .limit(sa.bindparam("limit"))
+)
+_HISTORY_AFTER = _HISTORY.where(
+    sa.tuple_(_m.step, _m.time, _m.value)
+    > sa.tuple_(sa.bindparam("step"), sa.bindparam("time"), sa.bindparam("value"))
+)
+
+
+class SqlMetrics:
+    """`ports.tracking.Metrics` in one transaction of either database."""
+
+    __slots__ = ("_db",)
+
+    def __init__(self, db: sa.Connection) -> None:
+        self._db = db
+
+    def history(self, run: int, key: str, limit: int, after: str | None) -> Listed[Point]:
+        """Return one page of the points of a metric."""
+        row = key_ids(self._db, [key]).get(key)
+        if row is None:
+            return Listed([], None)
+        values: dict[str, Any] = {"run": run, "key": row, "limit": limit + 1}
+        query = _HISTORY
+        if after is not None:
+            query = _HISTORY_AFTER
+            values |= zip(("step", "time", "value"), _position(after), strict=True)
+        rows = self._db.execute(query, values).all()
+        shown = rows[:limit]
+        points = [Point(key, math.nan if v == NAN else v, time, step) for step, time, v in shown]
+        more = len(rows) > len(shown) and shown
+        return Listed(points, "{}:{}:{!r}".format(*shown[-1]) if more else None)
+
+    def sampled(
+        self, run: int, key: str, steps: tuple[int | None, int | None], limit: int
+    ) -> list[Point]:
+        """Return a part of a metric in few points."""
+        return sampled(self._db, run, key, steps, limit)
+
+
+def _position(token: str) -> Iterable[float]:
+    parts = token.split(":")
+    try:
+        step, time, value = int(parts[0]), int(parts[1]), float(parts[2])
+    except (ValueError, IndexError):
+        step = time = 1 << 64
+        value = 0.0
+    if max(abs(step), abs(time)) >= 1 << 63 or value != value or len(parts) != 3:
+        raise InvalidInput(
+            f"page_token {token[:60]!r} is not one of this history: pass on what the last page had",
+            path="page_token",
+        )
+    return step, time, value

@@ -1,0 +1,85 @@
+"""A curve in few points: the lowest and the highest of each part of it, so that no peak is lost."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import sqlalchemy as sa
+
+from lazulite.domain.run import Point
+from lazulite.store.keys import key_ids
+from lazulite.store.points import NAN
+from lazulite.store.tracking_tables import metrics
+
+_m = metrics.c
+_LOWEST, _HIGHEST = -(2**62), 2**62  # steps beyond them are shown at the ends
+_OF = (
+    _m.run == sa.bindparam("run"),
+    _m.key == sa.bindparam("key"),
+    _m.step.between(sa.bindparam("low"), sa.bindparam("high")),
+)
+_FEW = (
+    sa.select(_m.step, _m.time, _m.value)
+    .where(*_OF)
+    .order_by(_m.step, _m.time, _m.value)
+    .limit(sa.bindparam("limit"))
+)
+_LAST = (
+    sa.select(_m.step, _m.time, _m.value)
+    .where(*_OF)
+    .order_by(_m.step.desc(), _m.time.desc(), _m.value.desc())
+    .limit(1)
+)
+# a bare column stands in the row that min() or max() took
+_SQLITE = """
+SELECT step, time, {pick}(value) FROM metrics
+WHERE run = :run AND key = :key AND step BETWEEN :low AND :high AND value <> :nan
+GROUP BY (step - :low) / :width
+"""
+_POSTGRES = """
+SELECT DISTINCT ON ((step - :low) / :width) step, time, value FROM metrics
+WHERE run = :run AND key = :key AND step BETWEEN :low AND :high AND value <> :nan
+ORDER BY (step - :low) / :width, value {way}
+"""
+
+
+def sampled(
+    db: sa.Connection, run: int, key: str, steps: tuple[int | None, int | None], limit: int
+) -> list[Point]:
+    """Return a metric between two steps in at most `limit` points (a few more at the ends).
+
+    Args:
+        db: in a transaction.
+        run: row id.
+        key: the metric.
+        steps: the first and the last; None = as far as there are points.
+        limit: at least 4.
+    """
+    row = key_ids(db, [key]).get(key)
+    if row is None:
+        return []
+    low, high = (_bound(steps[0], _LOWEST), _bound(steps[1], _HIGHEST))
+    which: dict[str, Any] = {"run": run, "key": row, "low": low, "high": high}
+    found = [tuple(r) for r in db.execute(_FEW, {**which, "limit": limit + 1})]
+    if len(found) > limit:
+        last = tuple(db.execute(_LAST, which).one())
+        found = sorted({found[0], last, *_extremes(db, which, found[0][0], last[0], limit)})
+    return [Point(key, math.nan if v == NAN else v, time, step) for step, time, v in found]
+
+
+def _extremes(
+    db: sa.Connection, which: dict[str, Any], first: int, last: int, limit: int
+) -> list[tuple[int, int, float]]:
+    parts = max(1, (limit - 2) // 2)
+    width = (last - first) // parts + 1
+    values = {**which, "low": first, "high": last, "width": width, "nan": NAN}
+    if db.dialect.name == "postgresql":
+        queries = [_POSTGRES.format(way=way) for way in ("ASC", "DESC")]
+    else:
+        queries = [_SQLITE.format(pick=pick) for pick in ("min", "max")]
+    return [tuple(row) for query in queries for row in db.execute(sa.text(query), values)]
+
+
+def _bound(step: int | None, default: int) -> int:
+    return default if step is None else max(_LOWEST, min(_HIGHEST, step))
