@@ -124,7 +124,7 @@ def test_streaming_puts_logs_on_stdout_and_states_on_stderr(fake: Fake, lazulite
     fake.arm("GET", "jobs/j", resource("j"))
     code, out, err = lazulite("job", "stream", "-n", "j")
     assert (code, out) == (0, "hello\n")
-    assert err == "j: Queued\nj: Running\nj: Completed\n"
+    assert err == ("j: Queued\nj: Running\nj: Completed\nlook at it with: lazulite job show -n j\n")
 
 
 def steps(*states: tuple[str, str, str | None]) -> list[dict]:
@@ -152,6 +152,7 @@ def pipeline(fake: Fake) -> None:
             {"job": {**job, "status": "Completed"}},
         ),
     )
+    fake.own("GET", r"jobs/j\.prep/log", Reply(pieces=[b"3 rows\n"]))
     fake.own("GET", r"jobs/j\.train/log", Reply(pieces=[b"1\n2\n3\n4\n5\n6\nr2 0", b".5\nend\n"]))
     fake.arm("GET", "jobs/j", resource("j"))
 
@@ -162,14 +163,15 @@ def test_a_pipeline_tells_its_steps_and_how_their_logs_end(fake: Fake, lazulite:
     assert code == 0
     assert "prep: Completed (reused from old)\n" in err
     assert "train: Running\ntrain: Completed\n" in err
-    assert out.splitlines() == [f"train | {line}" for line in ("3", "4", "5", "6", "r2 0.5", "end")]
+    lines = [f"train | {line}" for line in ("3", "4", "5", "6", "r2 0.5", "end")]
+    assert out.splitlines() == ["prep | 3 rows", *lines]
 
 
 def test_with_logs_every_line_of_every_step_is_shown(fake: Fake, lazulite: Lazulite) -> None:
     pipeline(fake)
     out = lazulite("job", "stream", "-n", "j", "--logs").out
     assert out.splitlines()[0] == "train | 1"
-    assert out.splitlines()[-2:] == ["train | r2 0.5", "train | end"]
+    assert out.splitlines()[-3:] == ["train | r2 0.5", "train | end", "prep | 3 rows"]
 
 
 def test_create_stream_with_a_query_keeps_stdout_for_it(
@@ -205,6 +207,7 @@ def test_a_failed_job_is_reported_with_the_step_its_log_and_the_command() -> Non
         "outputs:",
         "  o  u  registered as a:1",
         "get them with: lazulite job download -n j --all",
+        "look at it with: lazulite job show -n j",
     ]
 
 

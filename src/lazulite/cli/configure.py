@@ -60,6 +60,7 @@ def env(call: Call) -> None:
         "IDENTITY_ENDPOINT": f"{server.https}/msi/token",
         "IDENTITY_HEADER": token,
         "REQUESTS_CA_BUNDLE": str(session.settings.tls / "bundle.pem"),
+        "REGISTRY_DISCOVERY_ENDPOINT_URL": f"{server.https}/",  # of the registry `azureml`
         "AZUREML_ARM_SUBSCRIPTION": ids.subscription,
         "AZUREML_ARM_RESOURCEGROUP": ids.resource_group,
         "AZUREML_ARM_WORKSPACE_NAME": ids.name,

@@ -35,7 +35,7 @@ class Follower:
         self._threads: dict[str, threading.Thread] = {}
         self._print = threading.Lock()
         self._steps: dict[str, dict[str, Any]] = {}
-        self._ran: list[dict[str, Any]] = []  # steps that completed, in that order; not reused
+        self._done: list[dict[str, Any]] = []  # steps that completed, in that order
 
     def run(self) -> dict[str, Any]:
         """Follow to the end; return the final job as Azure's JSON."""
@@ -45,8 +45,8 @@ class Follower:
                 self._take(change, view)
         for thread in self._threads.values():
             thread.join()
-        if not self._logs:
-            for step in self._ran[-_STEPS:]:
+        for step in self._done[-_STEPS:]:
+            if step["name"] not in self._threads:  # else its whole log was shown
                 self._show_tail(step)
         self._out.flush()
         return jobs.get(session, self._name)
@@ -76,16 +76,16 @@ class Follower:
         before = self._steps.get(step["name"], {}).get("status")
         self._steps[step["name"]] = step
         status, leaf = step.get("status"), str(step.get("kind")).lower() != "pipeline"
-        if not leaf or step.get("reusedFrom") or status not in _HAS_LOG:
+        if not leaf or status not in _HAS_LOG:
             return
-        if self._logs:
+        if self._logs and not step.get("reusedFrom"):
             self._follow(step, f"{label(step)} | ", hold=None)
         if status == "Completed" and before != status:
-            self._ran.append(step)
+            self._done.append(step)
 
     def _follow(self, job: dict[str, Any], prefix: str, *, hold: Callable[[], Any] | None) -> None:
         name = str(job["name"])
-        if name in self._threads or job.get("reusedFrom"):
+        if name in self._threads:
             return
         if hold is not None:
             hold()  # a live view and a log on one terminal would tear each other

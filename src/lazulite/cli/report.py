@@ -14,6 +14,9 @@ def report(job: Mapping[str, Any]) -> Iterator[str]:
     yield _headline(job, own)
     yield from _failure(own.get("error") or {})
     yield from _outputs(str(job["name"]), own.get("outputs") or {})
+    steps = f", its steps: lazulite job list -p {job['name']}"
+    is_pipeline = job["properties"].get("jobType") == "Pipeline"
+    yield f"look at it with: lazulite job show -n {job['name']}{steps if is_pipeline else ''}"
 
 
 def _headline(job: Mapping[str, Any], own: Mapping[str, Any]) -> str:

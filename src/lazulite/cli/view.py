@@ -65,8 +65,8 @@ class PlainView(AbstractContextManager["PlainView"]):
 
     def _tell(self, name: str, one: dict[str, Any]) -> None:
         text = state(one)
-        if self._said.get(name) == text:
-            return
+        if self._said.get(name, "").split(" (")[0] == text or self._said.get(name) == text:
+            return  # why it waits was said, and that it still waits is no news
         self._said[name] = text
         ended = one.get("ended") and not one.get("reusedFrom")
         took = between(one.get("started"), one.get("ended")) if ended else ""

@@ -24,7 +24,8 @@ def upload_code(
     session: Session, path: Path, includes: tuple[Path, ...] = (), *, say: Say = lambda _: None
 ) -> str:
     """Save a snapshot; return the ARM id of the code version that names it."""
-    files = DigestCache(_cache(session)).digest(path, code_files(path, includes))
+    made = tuple(_made(session, include) for include in includes)
+    files = DigestCache(_cache(session)).digest(path, code_files(path, made))
     if not files:
         raise InvalidInput(f"the code folder {path} has no files (all are ignored?)", path="code")
     tree = _save(session, files, {}, say)
@@ -33,6 +34,15 @@ def upload_code(
     rest = f"codes/{name}/versions/1"
     reply = session.arm("PUT", rest, {"properties": properties})
     return str(reply.get("id") or f"{session.workspace.arm}/{rest}")
+
+
+def _made(session: Session, include: Path) -> Path:
+    """Return what is to be included: an archive that is not there is made of its folder."""
+    if include.suffix != ".zip" or include.exists():
+        return include
+    from lazulite.client.archive import pack
+
+    return pack(include.with_suffix(""), session.settings.home / "cache" / "archives")
 
 
 def upload_data(session: Session, path: Path, *, say: Say = lambda _: None) -> str:

@@ -157,6 +157,16 @@ def test_additional_includes_go_with_the_code() -> None:
     assert [path.name for path in upload.includes] == ["shared"]
 
 
+def test_an_included_archive_may_be_made_of_its_folder() -> None:
+    files = disk()
+    files.put("shared/util.py", "")
+    text = "command: a\nenvironment: azureml:e:1\ncode: src\nadditional_includes: [%s.zip]\n"
+    (upload,) = plan(text % "shared", disk=files).uploads
+    assert [path.name for path in upload.includes] == ["shared.zip"]
+    with pytest.raises(InvalidInput, match=r"'other\.zip' does not exist, nor a folder 'other' to"):
+        plan(text % "other", disk=files)
+
+
 def test_set_changes_the_document_before_it_is_checked() -> None:
     changed = body(JOB, "inputs.lr=0.5", "display_name=new", "tags.x=1", disk=disk())
     assert changed["inputs"]["lr"]["value"] == "0.5"

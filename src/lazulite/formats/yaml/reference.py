@@ -88,8 +88,9 @@ def _includes(build: Build, section: Section) -> tuple[Any, ...]:
                 "additional_includes",
             )
         path, shown = build.refer(section, "additional_includes", node.text)
-        kind = build.files.kind(path.with_suffix("")) if path.suffix == ".zip" else None
-        if build.files.kind(path) is None and kind is None:
-            raise section.fail(f"'{shown}' does not exist", "additional_includes")
+        is_packed = path.suffix == ".zip" and build.files.kind(path.with_suffix("")) == "folder"
+        if build.files.kind(path) is None and not is_packed:
+            source = f", nor a folder '{shown[:-4]}' to make it of" if path.suffix == ".zip" else ""
+            raise section.fail(f"'{shown}' does not exist{source}", "additional_includes")
         found.append(path)
     return tuple(found)
