@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -32,6 +33,7 @@ class Follower:
             to: where logs go.
         """
         self._call, self._name, self._logs, self._out = call, name, logs, to
+        self.is_heard = True  # False once the reader of the logs is gone
         self._threads: dict[str, threading.Thread] = {}
         self._print = threading.Lock()
         self._steps: dict[str, dict[str, Any]] = {}
@@ -50,6 +52,10 @@ class Follower:
                 self._show_tail(step)
         self._out.flush()
         return jobs.get(session, self._name)
+
+    def has_shown(self, name: str) -> bool:
+        """Say whether the whole log of a job was shown."""
+        return name in self._threads
 
     def _view(self) -> View:
         live = sys.stderr.isatty() and not self._call.quiet and not self._logs
@@ -105,6 +111,10 @@ class Follower:
                 self._write("".join(f"{prefix}{_line(line)}\n" for line in whole))
         except LazuliteError as error:
             self._call.say(f"the log of {name} cannot be followed: {error.message}")
+        except BrokenPipeError:
+            self.is_heard = False
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)  # it waits
+            return
         if rest:
             self._write(f"{prefix}{_line(rest)}\n")
 

@@ -51,17 +51,19 @@ def follow(call: Call, name: str, *, logs: bool) -> int:
     try:
         final = follower.run()
     except KeyboardInterrupt:
+        if not follower.is_heard:
+            raise BrokenPipeError from None
         call.say(
             f"\n{name} keeps running; follow it with `lazulite job stream -n {name}`, "
             f"stop it with `lazulite job cancel -n {name}`"
         )
         return INTERRUPTED
-    return _conclude(call, final)
+    return _conclude(call, final, seen=follower.has_shown(name))
 
 
-def _conclude(call: Call, job: dict[str, Any]) -> int:
+def _conclude(call: Call, job: dict[str, Any], *, seen: bool) -> int:
     from lazulite.cli.report import report
 
-    for line in report(job):
+    for line in report(job, seen=seen):
         call.say(line)
     return OK if job["properties"].get("status") == "Completed" else JOB_FAILED

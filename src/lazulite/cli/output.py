@@ -36,7 +36,7 @@ def search(data: Any, query: str) -> Any:
     try:
         return jmespath.search(query, data)
     except jmespath.exceptions.JMESPathError as error:
-        reason = str(error).splitlines()[0]
+        reason = str(error).splitlines()[0].rstrip(":")
         raise InvalidInput(f"--query {query!r} is not JMESPath: {reason}", path="query") from None
 
 

@@ -15,6 +15,7 @@ from lazulite.domain.errors import LazuliteError
 _HERE = "lazulite.cli"
 COMMANDS = {
     "job": (f"{_HERE}.job", "Submit jobs and pipelines; follow, list, download, explain them."),
+    "run": (f"{_HERE}.run", "What was tracked: search, compare, metrics, artifacts."),
     "workspace": (f"{_HERE}.workspace", "Workspaces."),
     "compute": (f"{_HERE}.compute", "Compute targets."),
     "datastore": (f"{_HERE}.datastore", "Datastores."),
@@ -69,7 +70,7 @@ def run(argv: list[str]) -> int:
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         return 130
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # click leaves the program when a pipe breaks
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0  # the reader has seen enough, as in `| head`
     except LazuliteError as error:

@@ -8,11 +8,16 @@ from typing import Any
 from lazulite.cli.words import between, span, split
 
 
-def report(job: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the lines that sum a final job up; `job` is Azure's JSON."""
+def report(job: Mapping[str, Any], *, seen: bool = False) -> Iterator[str]:
+    """Yield the lines that sum a final job up.
+
+    Args:
+        job: Azure's JSON.
+        seen: its log was shown already.
+    """
     own = job["properties"].get("lazulite") or {}
     yield _headline(job, own)
-    yield from _failure(own.get("error") or {})
+    yield from _failure(own.get("error") or {}, seen=seen)
     yield from _outputs(str(job["name"]), own.get("outputs") or {})
     steps = f", its steps: lazulite job list -p {job['name']}"
     is_pipeline = job["properties"].get("jobType") == "Pipeline"
@@ -30,17 +35,17 @@ def _headline(job: Mapping[str, Any], own: Mapping[str, Any]) -> str:
     return f"{text} ({phases})" if phases else text
 
 
-def _failure(error: Mapping[str, Any]) -> Iterator[str]:
+def _failure(error: Mapping[str, Any], *, seen: bool) -> Iterator[str]:
     if not error:
         return
     node = error.get("node")
     yield f"{f'step {node}: ' if node else ''}{error.get('message')}"
     tail = error.get("logTail") or error.get("log_tail")
-    if tail and str(tail).strip() not in str(error.get("message")):
+    if tail and not seen and str(tail).strip() not in str(error.get("message")):
         yield "last lines of its log:"
         yield from (f"  | {line}" for line in str(tail).rstrip().splitlines())
     if error.get("reproduce"):
-        yield "run that step again here:"
+        yield f"run {'that step' if node else 'it'} again here:"
         yield from (f"  {line}" for line in str(error["reproduce"]).splitlines())
 
 

@@ -80,15 +80,11 @@ def address(settings: Settings, environ: Mapping[str, str], say: Callable[[str],
 
     Raises:
         Unavailable: it does not start.
-        InvalidInput: `LAZULITE_URL` without `LAZULITE_TOKEN`.
+        InvalidInput: `LAZULITE_URL` or what goes with it is not what it should be.
     """
     if url := environ.get("LAZULITE_URL"):
-        token = environ.get("LAZULITE_TOKEN")
-        if not token:
-            raise InvalidInput("LAZULITE_URL is set: set LAZULITE_TOKEN too", path="LAZULITE_TOKEN")
-        _check_server(url, token)
-        ca = environ.get("LAZULITE_CA_BUNDLE")
-        return Address(url=url.rstrip("/"), token=token, ca=Path(ca) if ca else None)
+        names = ("LAZULITE_TOKEN", "LAZULITE_CA_BUNDLE")
+        return _elsewhere(url, *(environ.get(name) for name in names))
     server = running(settings)
     if server is None:
         server = start(settings)
@@ -100,18 +96,34 @@ def address(settings: Settings, environ: Mapping[str, str], say: Callable[[str],
     return Address(url=server.http, token=token_of(settings))
 
 
-def _check_server(url: str, token: str) -> None:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise InvalidInput(
-            f"LAZULITE_URL={url!r} is no address such as https://lazulite.example:5443",
-            path="LAZULITE_URL",
-        )
+def _elsewhere(url: str, token: str | None, ca: str | None) -> Address:
+    """Return the address that the variables name."""
+    if not token:
+        raise InvalidInput("LAZULITE_URL is set: set LAZULITE_TOKEN too", path="LAZULITE_TOKEN")
     if not (token.isascii() and token.isprintable()):
         raise InvalidInput(
             "LAZULITE_TOKEN is no token: it has characters that none has, such as an end of line",
             path="LAZULITE_TOKEN",
         )
+    if not _is_address(url):
+        raise InvalidInput(
+            f"LAZULITE_URL={url!r} is no address such as https://lazulite.example:5443",
+            path="LAZULITE_URL",
+        )
+    if ca and not Path(ca).is_file():
+        raise InvalidInput(
+            f"LAZULITE_CA_BUNDLE={ca!r} is no file: name the PEM file of the roots to trust",
+            path="LAZULITE_CA_BUNDLE",
+        )
+    return Address(url=url.rstrip("/"), token=token, ca=Path(ca) if ca else None)
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # of the port
+        return False
 
 
 def token_of(settings: Settings) -> str:

@@ -184,6 +184,11 @@ class Connection:
     def _unreachable(self, error: OSError) -> Unreachable:
         self.close()
         reason = error.strerror or str(error) or type(error).__name__
+        if "CERTIFICATE_VERIFY_FAILED" in reason:
+            return Unreachable(
+                f"the certificate of {self.address.url} is not trusted here: name the PEM file of "
+                "its authority in LAZULITE_CA_BUNDLE"
+            )
         return Unreachable(
             f"no answer from {self.address.url} ({reason}): start the server with `lazulite up`, "
             "or see `lazulite status`"

@@ -1,0 +1,187 @@
+"""`lazulite run`: what was tracked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from lazulite.cli.call import Call, common
+from lazulite.cli.names import Name
+from lazulite.cli.output import Column
+from lazulite.cli.sparkline import sparkline
+
+_RUN = click.argument("run", type=Name("jobs"))
+_MOST = click.option(
+    "-r",
+    "--max-results",
+    type=click.IntRange(1),
+    default=50,
+    help="At most so many; 50 by default.",
+)
+_EXPERIMENT = click.option(
+    "-e", "--experiment", "experiments", multiple=True, help="Only of this one; repeatable."
+)
+_METRICS = 4  # columns of metrics in a table
+_CURVE_COLUMNS = (
+    Column("Metric", "metric"),
+    Column("First", "first"),
+    Column("Min", "min"),
+    Column("Max", "max"),
+    Column("Last", "last"),
+    Column("Curve", "curve"),
+)
+_FILE_COLUMNS = (Column("Path", "path"), Column("Size", "size"))
+
+
+@click.group()
+def command() -> None:
+    """Runs: what jobs and MLflow clients tracked."""
+
+
+@command.command("list")
+@_EXPERIMENT
+@click.option("--deleted", is_flag=True, help="Only those in the bin.")
+@_MOST
+@common
+def list_(call: Call, experiments: tuple[str, ...], max_results: int, *, deleted: bool) -> None:
+    """List runs, newest first."""
+    from lazulite.client import runs
+
+    found = runs.search(call.session, experiments=experiments, deleted=deleted, most=max_results)
+    call.show(found, _columns(found))
+
+
+@command.command()
+@click.argument("text", metavar="FILTER", default="")
+@click.option("-s", "--sort", "orders", multiple=True, help="As in 'metrics.acc DESC'; repeatable.")
+@_EXPERIMENT
+@_MOST
+@common
+def search(
+    call: Call,
+    text: str,
+    orders: tuple[str, ...],
+    experiments: tuple[str, ...],
+    max_results: int,
+) -> None:
+    """Find runs: "metrics.acc > 0.9 AND NOT params.kind = 'tree'"."""
+    from lazulite.client import runs
+
+    found = runs.search(
+        call.session, text, orders=orders, experiments=experiments, most=max_results
+    )
+    call.show(found, _columns(found))
+
+
+@command.command()
+@_RUN
+@common
+def show(call: Call, run: str) -> None:
+    """Show a run: params, last metrics, tags."""
+    from lazulite.client import runs
+
+    call.show(runs.get(call.session, run))
+
+
+@command.command()
+@click.argument("names", metavar="RUN RUN ...", nargs=-1, required=True, type=Name("jobs"))
+@click.option("--all", "everything", is_flag=True, help="What is the same, too.")
+@common
+def compare(call: Call, names: tuple[str, ...], *, everything: bool) -> None:
+    """Show in what runs differ."""
+    from lazulite.client import runs
+
+    found = [runs.get(call.session, name) for name in names]
+    call.show(runs.differing(found, everything=everything), _compared(found))
+
+
+@command.command()
+@_RUN
+@click.argument("keys", metavar="[METRIC ...]", nargs=-1)
+@common
+def metrics(call: Call, run: str, keys: tuple[str, ...]) -> None:
+    """Show the metrics of a run: first, least, most and last value, and the curve."""
+    from lazulite.client import runs
+
+    wanted = keys or sorted(runs.get(call.session, run)["metrics"])
+    curves = ((key, runs.curve(call.session, run, key)) for key in wanted)
+    call.show([_summary(key, points) for key, points in curves if points], _CURVE_COLUMNS)
+
+
+@command.command()
+@_RUN
+@click.argument("path", default="")
+@common
+def artifacts(call: Call, run: str, path: str) -> None:
+    """List the files of a run, below a folder if one is given."""
+    from lazulite.client import runs
+
+    call.show(list(runs.artifacts(call.session, run, path)), _FILE_COLUMNS)
+
+
+@command.command()
+@click.argument("names", metavar="RUN ...", nargs=-1, required=True, type=Name("jobs"))
+@common
+def delete(call: Call, names: tuple[str, ...]) -> None:
+    """Put runs into the bin; `restore` takes them out."""
+    from lazulite.client import runs
+
+    for name in names:
+        runs.set_deleted(call.session, name, deleted=True)
+
+
+@command.command()
+@click.argument("names", metavar="RUN ...", nargs=-1, required=True, type=Name("jobs"))
+@common
+def restore(call: Call, names: tuple[str, ...]) -> None:
+    """Take runs out of the bin."""
+    from lazulite.client import runs
+
+    for name in names:
+        runs.set_deleted(call.session, name, deleted=False)
+
+
+def _columns(found: Sequence[dict[str, Any]]) -> list[Column]:
+    """Return the columns of a list: the metrics that most of its runs have are among them."""
+    counts: dict[str, int] = {}
+    for run in found:
+        for key in run["metrics"]:
+            counts[key] = counts.get(key, 0) + 1
+    keys = sorted(counts, key=lambda key: (-counts[key], key))[:_METRICS]
+    return [
+        Column("Run", "id"),
+        Column("Name", "name"),
+        Column("Status", "status"),
+        Column("Started", lambda run: _time(run["start_time"])),
+        *(Column(key, lambda run, key=key: _number(run["metrics"].get(key))) for key in keys),
+    ]
+
+
+def _compared(found: Sequence[dict[str, Any]]) -> list[Column]:
+    heads = [Column(run["name"], lambda row, key=run["id"]: _number(row.get(key))) for run in found]
+    return [Column("What", "what"), *heads]
+
+
+def _summary(key: str, points: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    values = [float(point["value"]) for point in points]
+    real = [value for value in values if value == value]
+    return {
+        "metric": key,
+        "first": _number(values[0]),
+        "min": _number(min(real, default=None)),
+        "max": _number(max(real, default=None)),
+        "last": _number(values[-1]),
+        "curve": sparkline(values),
+    }
+
+
+def _time(millis: int) -> str:
+    local = datetime.fromtimestamp(millis / 1000, UTC).astimezone()
+    return local.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _number(value: object) -> object:
+    return f"{value:.6g}" if isinstance(value, float) else value
