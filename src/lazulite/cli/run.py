@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import click
@@ -19,7 +20,7 @@ _MOST = click.option(
     "--max-results",
     type=click.IntRange(1),
     default=50,
-    help="At most so many; 50 by default.",
+    help="At most so many, else 50.",
 )
 _EXPERIMENT = click.option(
     "-e", "--experiment", "experiments", multiple=True, help="Only of this one; repeatable."
@@ -156,13 +157,23 @@ def _columns(found: Sequence[dict[str, Any]]) -> list[Column]:
         Column("Name", "name"),
         Column("Status", "status"),
         Column("Started", lambda run: _time(run["start_time"])),
-        *(Column(key, lambda run, key=key: _number(run["metrics"].get(key))) for key in keys),
+        *(Column(key, partial(_metric, key)) for key in keys),
     ]
 
 
 def _compared(found: Sequence[dict[str, Any]]) -> list[Column]:
-    heads = [Column(run["name"], lambda row, key=run["id"]: _number(row.get(key))) for run in found]
-    return [Column("What", "what"), *heads]
+    return [
+        Column("What", "what"),
+        *(Column(run["name"], partial(_of, run["id"])) for run in found),
+    ]
+
+
+def _metric(key: str, run: dict[str, Any]) -> object:
+    return _number(run["metrics"].get(key))
+
+
+def _of(run: str, row: dict[str, Any]) -> object:
+    return _number(row.get(run))
 
 
 def _summary(key: str, points: Sequence[dict[str, Any]]) -> dict[str, Any]:

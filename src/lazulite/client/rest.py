@@ -204,9 +204,10 @@ def with_query(path: str, query: Mapping[str, object] | None) -> str:
 
 
 def read_error(status: int, body: bytes) -> LazuliteError:
-    """Return Azure's error body as the error it stands for."""
+    """Return Azure's or MLflow's error body as the error it stands for."""
     try:
-        found = json.loads(body)["error"]
+        whole = json.loads(body)
+        found = whole if "error_code" in whole else whole["error"]
         message, code, target = found["message"], found.get("code"), found.get("target")
     except (ValueError, KeyError, TypeError):
         message, code, target = f"the server answered {status}", None, None

@@ -1,0 +1,112 @@
+"""`lazulite run` against a live server."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from lazulite.cli.program import run as program
+from lazulite.cli.sparkline import sparkline
+from lazulite.domain.access import OWNER
+from lazulite.domain.ids import DEFAULT_WORKSPACE
+from lazulite.domain.run import Batch, Point
+from lazulite.services import tracking
+from tests.wire.live import Live, live_server
+
+Lazulite = Callable[..., str]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    with live_server(tmp_path_factory.mktemp("runs")) as live:
+        yield live
+
+
+@pytest.fixture(scope="module")
+def runs(server: Live) -> list[str]:
+    """Two runs, `slow` and `fast`."""
+    made = []
+    for name, rate in (("slow", "0.1"), ("fast", "0.5")):
+        draft = tracking.RunDraft(name=name, start=1_767_225_600_000 + len(made))
+        run = tracking.start(server.services, DEFAULT_WORKSPACE, draft, OWNER).head.name
+        points = [Point("loss", 1 / (1 + float(rate) * s), s, s) for s in range(20)]
+        batch = Batch(metrics=points, params=[("rate", rate), ("same", "1")])
+        tracking.log(server.services, DEFAULT_WORKSPACE, run, batch, OWNER)
+        made.append(run)
+    return made
+
+
+@pytest.fixture
+def lazulite(
+    server: Live, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Lazulite:
+    monkeypatch.setenv("LAZULITE_HOME", str(server.home))
+    monkeypatch.setenv("LAZULITE_URL", server.http)
+    monkeypatch.setenv("LAZULITE_TOKEN", server.tokens.owner)
+
+    def call(*words: str, code: int = 0) -> str:
+        capsys.readouterr()
+        found = program(["run", *words])
+        out, err = capsys.readouterr()
+        assert found == code, err
+        return out if code == 0 else err
+
+    return call
+
+
+def test_runs_are_listed_with_their_metrics(lazulite: Lazulite, runs: list[str]) -> None:
+    head, _, first, second = lazulite("list", "-o", "table").splitlines()
+    assert head.split() == ["Run", "Name", "Status", "Started", "loss"]
+    assert first.split()[1:3] == ["fast", "RUNNING"]
+    assert second.split()[1] == "slow"
+
+
+def test_a_search_filters_and_sorts(lazulite: Lazulite, runs: list[str]) -> None:
+    found = json.loads(lazulite("search", "params.rate > 0.05", "-s", "metrics.loss DESC"))
+    assert [run["name"] for run in found] == ["slow", "fast"]
+    assert (
+        json.loads(lazulite("search", "params.rate = '0.1'", "-e", "Default"))[0]["id"] == runs[0]
+    )
+
+
+def test_a_wrong_filter_is_told_with_its_place(lazulite: Lazulite, runs: list[str]) -> None:
+    assert "Invalid filter at character 13" in lazulite("search", "metrics.loss", code=1)
+    assert "experiment 'none' does not exist" in lazulite("search", "-e", "none", code=3)
+
+
+def test_runs_are_compared_by_what_differs(lazulite: Lazulite, runs: list[str]) -> None:
+    text = lazulite("compare", *runs, "-o", "table")
+    assert [line.split()[0] for line in text.splitlines()[2:]] == ["params.rate", "metrics.loss"]
+    assert "params.same" in lazulite("compare", "--all", *runs, "-o", "table")
+
+
+def test_metrics_have_their_extremes_and_a_curve(lazulite: Lazulite, runs: list[str]) -> None:
+    [row] = json.loads(lazulite("metrics", runs[1]))
+    assert (row["metric"], row["max"], row["first"]) == ("loss", "1", "1")
+    assert row["curve"].startswith("█")
+    assert row["curve"].endswith("▁")
+
+
+def test_files_of_a_run_are_listed(lazulite: Lazulite, runs: list[str], server: Live) -> None:
+    path = f"/api/2.0/mlflow-artifacts/artifacts/0/{runs[0]}/artifacts/a/b.txt"
+    server.call("PUT", path, b"xyz")
+    assert json.loads(lazulite("artifacts", runs[0])) == [{"path": "a/b.txt", "size": 3}]
+
+
+def test_a_run_goes_to_the_bin_and_back(lazulite: Lazulite, runs: list[str]) -> None:
+    lazulite("delete", runs[0])
+    assert [run["id"] for run in json.loads(lazulite("list", "--deleted"))] == [runs[0]]
+    lazulite("restore", runs[0])
+    assert json.loads(lazulite("show", runs[0]))["deleted"] is False
+    lazulite("show", "nobody", code=3)
+
+
+def test_a_sparkline_keeps_peaks_and_gaps() -> None:
+    assert sparkline([1, 1]) == "▁▁"
+    assert sparkline([0, math.nan, 7]) == "▁ █"
+    assert sparkline([math.nan]) == " "
+    long = sparkline([0.0] * 500 + [9.0] + [0.0] * 500)
+    assert (len(long) <= 40, long.count("█")) == (True, 1)
