@@ -2,7 +2,7 @@ import io
 
 import pytest
 
-from lazulite.cli.output import Column, default_format, search, write
+from lazulite.cli.output import Column, default_format, fitting, search, write
 from lazulite.domain.errors import InvalidInput
 
 ROWS = [{"name": "a", "n": 1, "ok": True, "tags": {"x": 1}}, {"name": "bb", "n": None}]
@@ -67,3 +67,11 @@ def test_a_query_selects() -> None:
 def test_a_query_that_is_none_is_told() -> None:
     with pytest.raises(InvalidInput, match="is not JMESPath"):
         search(ROWS, "a[")
+
+
+def test_a_narrow_terminal_leaves_out_what_can_be_spared() -> None:
+    heads = [Column("Name", "n"), Column("Kind", "k", spare=True), Column("More", "m", spare=True)]
+    cells = [["a" * 10, "b" * 10, "c" * 10]]
+    names = [[head.head for head in fitting(heads, cells, width)[0]] for width in (80, 30, 9)]
+    assert names == [["Name", "Kind", "More"], ["Name", "Kind"], ["Name"]]
+    assert fitting(heads, cells, 30)[1] == [["a" * 10, "b" * 10]]

@@ -45,6 +45,7 @@ class Reply:
     status: int = 200
     pieces: list[bytes] | None = None
     hang_up: bool = False  # close the connection without an answer
+    breaks: bool = False  # close it after the pieces, without the end
 
 
 Answer = Reply | Callable[[Request], Reply]
@@ -161,7 +162,10 @@ class _Handler(BaseHTTPRequestHandler):
         for piece in reply.pieces or ():
             self.wfile.write(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
             self.wfile.flush()
-        self.wfile.write(b"0\r\n\r\n")
+        if reply.breaks:
+            self.close_connection = True
+        else:
+            self.wfile.write(b"0\r\n\r\n")
 
     def log_message(self, *args: object) -> None:
         """Say nothing."""

@@ -29,7 +29,7 @@ def test_a_broken_watch_is_taken_up_again(fake: Fake, session: Session) -> None:
 
 def test_a_watch_that_never_says_anything_is_given_up(fake: Fake, session: Session) -> None:
     fake.own("GET", "jobs/j/watch", Reply(pieces=[]))
-    with pytest.raises(Unavailable, match="ends before the job does"):
+    with pytest.raises(Unavailable, match="its states end before the job does"):
         list(jobs.watch(session, "j"))
     assert len(fake.requests) < 20
 
@@ -124,3 +124,10 @@ def test_a_datastore_elsewhere_is_not_fetched_from(
     fake.arm("GET", "datastores/store", {"properties": {"accountName": "acct"}})
     with pytest.raises(InvalidInput, match="not on this server"):
         bring(session, parts_of(job(o=OUT), tmp_path, output="o"), lambda _: None)
+
+
+def test_a_followed_log_is_taken_up_where_it_broke(fake: Fake, session: Session) -> None:
+    replies = iter([Reply(pieces=[b"one "], breaks=True)])
+    fake.own("GET", "jobs/j/log", lambda _: next(replies, Reply(pieces=[b"two"])))
+    assert b"".join(jobs.log(session, "j", follow=True)) == b"one two"
+    assert "offset=4" in fake.requests[-1].query

@@ -36,9 +36,9 @@ def _created(job: dict[str, Any]) -> str:
 JOB_COLUMNS = (
     Column("Name", "name"),
     Column("Status", _status, status_style),
-    Column("Type", "type"),
-    Column("Display name", "display_name"),
-    Column("Experiment", "experiment_name"),
+    Column("Type", "type", spare=True),
+    Column("Display name", "display_name", spare=True),
+    Column("Experiment", "experiment_name", spare=True),
     Column("Created", _created),
     Column("Took", _took),
 )

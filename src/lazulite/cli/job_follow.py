@@ -10,6 +10,7 @@ import click
 from lazulite.cli.call import Call, common
 from lazulite.cli.exits import INTERRUPTED, JOB_FAILED, OK
 from lazulite.cli.names import Name
+from lazulite.domain.errors import Unavailable
 
 _NAME = click.option("-n", "--name", required=True, type=Name("jobs"), help="Name of the job.")
 
@@ -32,7 +33,6 @@ def wait(call: Call, name: str, timeout: int | None) -> None:
     import time
 
     from lazulite.client import jobs
-    from lazulite.domain.errors import Unavailable
 
     begun = time.monotonic()
     status = ""
@@ -58,6 +58,9 @@ def follow(call: Call, name: str, *, logs: bool) -> int:
             f"stop it with `lazulite job cancel -n {name}`"
         )
         return INTERRUPTED
+    except Unavailable:
+        call.say(f"{name} may still run; follow it again with `lazulite job stream -n {name}`")
+        raise
     return _conclude(call, final, seen=follower.has_shown(name))
 
 

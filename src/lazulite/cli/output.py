@@ -16,6 +16,7 @@ class Column(NamedTuple):
     head: str
     value: str | Callable[[Any], object]  # a key, or a function of the row
     style: Callable[[str], str] | None = None  # rich style of a cell's text, on a terminal
+    spare: bool = False  # left out where a terminal is too narrow
 
 
 def default_format(data: Any, *, terminal: bool) -> str:
@@ -102,7 +103,9 @@ def table(data: Any, columns: Sequence[Column], out: TextIO) -> None:
         return
     cells = [[_text(_cell(row, column)) for column in heads] for row in rows]
     if out.isatty():
-        _rich(heads, cells, out)
+        from shutil import get_terminal_size
+
+        _rich(*fitting(heads, cells, get_terminal_size().columns), out)
     else:
         _plain([column.head for column in heads], cells, out)
 
@@ -153,6 +156,19 @@ def _plain(heads: list[str], cells: list[list[str]], out: TextIO) -> None:
     for line in (heads, rule, *cells):
         text = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
         out.write(text.rstrip() + "\n")
+
+
+def fitting(
+    heads: Sequence[Column], cells: list[list[str]], width: int
+) -> tuple[Sequence[Column], list[list[str]]]:
+    """Leave out spare columns, the last first, until the rest fits a width."""
+    texts = [[column.head for column in heads], *cells]
+    wide = [max(len(line[place]) for line in texts) + 2 for place in range(len(heads))]
+    kept = list(range(len(heads)))
+    for place in reversed(range(len(heads))):
+        if heads[place].spare and sum(wide[one] for one in kept) > width:
+            kept.remove(place)
+    return [heads[one] for one in kept], [[row[one] for one in kept] for row in cells]
 
 
 def _rich(heads: Sequence[Column], cells: list[list[str]], out: TextIO) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
@@ -15,6 +16,7 @@ from lazulite.domain.errors import Unavailable
 STD_LOG = "user_logs/std_log.txt"
 FINAL = frozenset({"Completed", "Failed", "Canceled"})
 _REPEATS = 5  # times a broken stream is taken up again in a row
+_PAUSE = 0.05  # seconds before the first time; each pause is twice the one before
 
 
 def get(session: Session, name: str) -> dict[str, Any]:
@@ -76,7 +78,7 @@ def watch(session: Session, name: str, *, silence: float | None = None) -> Itera
     path, broken = session.own(f"jobs/{quote(name)}/watch"), 0
     try:
         while True:
-            final = False
+            final, reason = False, Unavailable(f"job {name}: its states end before the job does")
             try:
                 with connection.stream(path, silence=silence) as pieces:
                     for line in lines(pieces):
@@ -85,15 +87,11 @@ def watch(session: Session, name: str, *, silence: float | None = None) -> Itera
                             change = json.loads(line)
                             final = (change.get("job") or {}).get("status") in FINAL or final
                             yield change
-            except Unavailable:
-                broken += 1
-                if broken > _REPEATS:
-                    raise
+            except Unavailable as error:
+                reason = error
             if final:
                 return
-            broken += 1
-            if broken > _REPEATS:
-                raise Unavailable(f"job {name}: the stream of its state ends before the job does")
+            broken = _once_more(broken, reason)
     finally:
         connection.close()
 
@@ -101,12 +99,34 @@ def watch(session: Session, name: str, *, silence: float | None = None) -> Itera
 def log(
     session: Session, name: str, *, file: str = STD_LOG, offset: int = 0, follow: bool = False
 ) -> Iterator[bytes]:
-    """Yield a log of a job from byte `offset`; `follow` = until the job is final."""
+    """Yield a log of a job from byte `offset`; `follow` = until the job is final.
+
+    A log that is followed and breaks off is taken up again where it broke.
+    """
     connection = session.connection.another()
-    query = {"file": file, "offset": offset, "follow": int(follow)}
-    path = session.own(f"jobs/{quote(name)}/log")
+    path, broken = session.own(f"jobs/{quote(name)}/log"), 0
     try:
-        with connection.stream(path, query=query, silence=None if follow else TIMEOUT) as pieces:
-            yield from pieces
+        while True:
+            query = {"file": file, "offset": offset, "follow": int(follow)}
+            silence = None if follow else TIMEOUT
+            try:
+                with connection.stream(path, query=query, silence=silence) as pieces:
+                    for piece in pieces:
+                        offset, broken = offset + len(piece), 0
+                        yield piece
+            except Unavailable as error:
+                if not follow:
+                    raise
+                broken = _once_more(broken, error)
+            else:
+                return
     finally:
         connection.close()
+
+
+def _once_more(broken: int, reason: Unavailable) -> int:
+    """Wait a little before a stream that broke `broken` times is taken up again; count it."""
+    if broken == _REPEATS:
+        raise reason
+    time.sleep(_PAUSE * 2**broken)
+    return broken + 1
