@@ -79,6 +79,13 @@ def test_what_is_no_file_is_no_blob(blobs: FolderBlobs, root: Path, path: str) -
             act(name(path))
 
 
+def test_a_pipe_is_no_blob_and_nobody_waits_for_it(blobs: FolderBlobs, root: Path) -> None:
+    os.mkfifo(root / "pipe")
+    for act in (blobs.head, blobs.open):
+        with pytest.raises(BlobNotFound):
+            act(name("pipe"))
+
+
 def test_a_container_is_made_once(blobs: FolderBlobs) -> None:
     assert blobs.has(1, "store")
     assert not blobs.has(2, "store")

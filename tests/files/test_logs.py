@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import anyio
@@ -72,6 +73,18 @@ def test_what_was_written_last_is_not_lost(tmp_path: Path) -> None:
 
 def test_a_log_that_does_not_exist_yet_is_waited_for(tmp_path: Path) -> None:
     assert anyio.run(collect, tmp_path / "log", 0, [False, True], b"came") == b"came"
+
+
+def test_a_pipe_in_the_place_of_a_log_is_empty_and_nobody_waits_for_it(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "log")
+    assert anyio.run(collect, tmp_path / "log", 0, [False, True]) == b""
+    assert tail(tmp_path / "log") == ""
+
+
+@pytest.mark.parametrize("offset", [11, 2**63 - 1, 10**30])
+def test_past_the_end_of_a_finished_log_there_is_nothing(tmp_path: Path, offset: int) -> None:
+    (tmp_path / "log").write_bytes(b"0123456789")
+    assert anyio.run(collect, tmp_path / "log", offset, [True]) == b""
 
 
 def test_a_large_log_comes_in_parts(tmp_path: Path) -> None:

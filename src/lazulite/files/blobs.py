@@ -24,6 +24,7 @@ from lazulite.files.disk import (
     CHUNK,
     explained,
     make_private,
+    open_regular,
     place,
     staged,
     write_all,
@@ -79,8 +80,8 @@ class FolderBlobs:
         with explained(f"blob {name.path!r}"):
             path = self._containers.find(name)
             try:
-                stream = open(path, "rb", buffering=0)  # noqa: SIM115 - the caller's to close
-            except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+                stream = open_regular(path)
+            except (FileNotFoundError, NotADirectoryError):
                 raise absent(name) from None
             try:
                 return self._blob(name, os.fstat(stream.fileno())), stream

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -80,6 +81,19 @@ def staged(folder: str, mode: int = 0o600) -> Iterator[BinaryIO]:
     finally:
         with suppress(FileNotFoundError):
             os.unlink(path)
+
+
+def open_regular(path: str) -> BinaryIO:
+    """Open a file to read. It waits for nobody, as opening a job's named pipe would.
+
+    Raises:
+        FileNotFoundError: there is none, or it is no regular file.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise FileNotFoundError(errno.ENOENT, "it is no regular file", path)
+    return open(descriptor, "rb", buffering=0)
 
 
 @contextmanager

@@ -9,6 +9,8 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 
+from lazulite.files.disk import open_regular
+
 CHUNK = 256 << 10  # bytes read at once
 POLL = 0.2  # seconds between looks at a log that is followed
 
@@ -20,7 +22,7 @@ def tail(path: Path, lines: int = 20, max_bytes: int = 8 << 10) -> str:
     progress bars do, the last drawing is given.
     """
     try:
-        with path.open("rb") as stream:
+        with open_regular(str(path)) as stream:
             size = stream.seek(0, os.SEEK_END)
             stream.seek(max(0, size - max_bytes))
             data = stream.read(max_bytes)
@@ -62,7 +64,9 @@ async def follow(
 def read_from(path: Path, offset: int, size: int = CHUNK) -> bytes:
     """Return up to `size` bytes from `offset` on; none when the file is shorter or absent."""
     try:
-        with path.open("rb", buffering=0) as stream:
+        with open_regular(str(path)) as stream:
+            if offset >= os.fstat(stream.fileno()).st_size:  # may be more than a disk can hold
+                return b""
             stream.seek(offset)
             return stream.read(size) or b""
     except FileNotFoundError:

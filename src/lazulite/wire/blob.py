@@ -90,7 +90,7 @@ async def _answer(call: Call, request: Request) -> Response:
 
 def _name_of(call: Call) -> BlobName:
     row, rest = call.params["workspace_id"], call.params["rest"]
-    if not (row.isascii() and row.isdecimal()):
+    if not (row.isascii() and row.isdecimal() and len(row) < 19):
         raise NotFound(f"there is no workspace {row[:80]!r}")
     first, _, below = rest.partition("/")
     if ".blob." in first:  # the end of the host name that the client made of the account's name

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -32,7 +31,8 @@ _TOLD = {  # field of BlobHeaders: header of an answer
     "disposition": "content-disposition",
     "cache_control": "cache-control",
 }
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
+_RANGE = re.compile(r"bytes=(\d{0,30})-(\d{0,30})", re.ASCII)
+_BLOCK_LIST = re.compile(r"<BlockList\b")
 _BLOCK = re.compile(r"<(Latest|Uncommitted|Committed)>([^<]*)</\1>")
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -179,10 +179,13 @@ def read_blocks(body: bytes) -> list[str]:
     """Read the block ids of a Put Block List, in their order.
 
     Raises:
-        InvalidInput: there are more than `MAX_BLOCKS`.
+        InvalidInput: it is no list, or has more than `MAX_BLOCKS`.
         Unsupported: blocks of the blob as it is shall be kept.
     """
-    blocks = _BLOCK.findall(body.decode("utf-8", "replace"))
+    text = body.decode("utf-8", "replace")
+    if not _BLOCK_LIST.search(text):  # else it would make the blob empty
+        raise InvalidInput("the body is not a <BlockList>: send the ids of the blocks in one")
+    blocks = _BLOCK.findall(text)
     if len(blocks) > MAX_BLOCKS:
         raise InvalidInput(f"{len(blocks)} blocks are too many: use at most {MAX_BLOCKS}")
     if any(kind == "Committed" for kind, _ in blocks):
@@ -200,11 +203,11 @@ def read_query(query: Mapping[str, str]) -> BlobQuery:
     delimiter, most = query.get("delimiter", ""), query.get("maxresults") or str(MAX_PAGE)
     if delimiter not in {"", "/"}:
         raise Unsupported(f"delimiter {delimiter[:20]!r} is not supported; use '/'")
-    if not most.isdecimal() or int(most) < 1:
+    if not most.isdecimal() or len(most) > 18 or int(most) < 1:
         raise InvalidInput(f"maxresults={most[:20]!r} is not a number above 0", path="maxresults")
     try:
         after = base64.b64decode(query.get("marker", ""), b"-_", validate=True).decode()
-    except (binascii.Error, UnicodeError):
+    except ValueError:  # of base64, of UTF-8
         raise InvalidInput("the marker is not one that a listing gave", path="marker") from None
     return BlobQuery(
         prefix=query.get("prefix", ""),
