@@ -104,6 +104,34 @@ def test_a_run_goes_to_the_bin_and_back(lazulite: Lazulite, runs: list[str]) -> 
     lazulite("show", "nobody", code=3)
 
 
+def test_the_bin_is_emptied_but_for_what_the_registry_uses(
+    lazulite: Lazulite, runs: list[str], server: Live
+) -> None:
+    def make(name: str) -> str:
+        draft = tracking.RunDraft(name=name)
+        run = tracking.start(server.services, DEFAULT_WORKSPACE, draft, OWNER).head.name
+        path = f"/api/2.0/mlflow-artifacts/artifacts/0/{run}/artifacts/model/MLmodel"
+        server.call("PUT", path, b"12345")
+        return run
+
+    gone, kept = make("gone"), make("kept")
+    api = "/api/2.0/mlflow"
+    server.call("POST", f"{api}/registered-models/create", {"name": "used"})
+    source = {"name": "used", "source": f"runs:/{kept}/model"}
+    assert server.call("POST", f"{api}/model-versions/create", source).status == 200
+    lazulite("delete", gone, kept)
+    listed = {one["id"]: one for one in json.loads(lazulite("purge", "--dry-run"))}
+    assert (listed[gone]["size"], listed[gone].get("kept")) == (5, None)
+    assert listed[kept]["kept"] == "model 'used:1' is registered from it"
+    assert "Say --yes" in lazulite("purge", code=2)
+    assert json.loads(lazulite("purge", "--yes", "--older-than", "1")) == []
+    lazulite("purge", "--yes")
+    assert [one["id"] for one in json.loads(lazulite("list", "--deleted"))] == [kept]
+    store = server.home / "files" / "stores" / "1" / "workspaceartifactstore" / "ExperimentRun"
+    assert not (store / f"dcid.{gone}" / "model").exists()
+    assert (store / f"dcid.{kept}" / "model" / "MLmodel").read_bytes() == b"12345"
+
+
 def test_a_sparkline_keeps_peaks_and_gaps() -> None:
     assert sparkline([1, 1]) == "▁▁"
     assert sparkline([0, math.nan, 7]) == "▁ █"

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from lazulite.cli.call import Call, common
+from lazulite.cli.call import Call, common, confirm, yes_option
 from lazulite.cli.names import Name
 from lazulite.cli.output import Column
 from lazulite.cli.sparkline import sparkline
@@ -33,6 +33,13 @@ _CURVE_COLUMNS = (
     Column("Max", "max"),
     Column("Last", "last"),
     Column("Curve", "curve"),
+)
+_BIN_COLUMNS = (
+    Column("Run", "id"),
+    Column("Name", "name"),
+    Column("Files", "files"),
+    Column("Size", "size"),
+    Column("Stays because", "kept"),
 )
 _FILE_COLUMNS = (Column("Path", "path"), Column("Size", "size"))
 
@@ -143,6 +150,28 @@ def restore(call: Call, names: tuple[str, ...]) -> None:
 
     for name in names:
         runs.set_deleted(call.session, name, deleted=False)
+
+
+@command.command()
+@click.option("--older-than", type=click.IntRange(0), metavar="DAYS", help="Only older runs.")
+@click.option("--dry-run", is_flag=True, help="Delete nothing, only say what would go.")
+@yes_option
+@common
+def purge(call: Call, older_than: int | None, *, dry_run: bool, yes: bool) -> None:
+    """Delete for good what is in the bin, with its files. What the registry uses stays."""
+    from lazulite.client import runs
+
+    before = None
+    if older_than is not None:
+        before = int(datetime.now(UTC).timestamp() - older_than * 86_400) * 1000
+    found = runs.purge(call.session, before=before, dry=True)
+    going = [one for one in found if not one.get("kept")]
+    size = sum(one["size"] for one in going)
+    call.say(f"{len(going)} runs, {size / 1e6:.1f} MB of files; {len(found) - len(going)} stay")
+    if going and not dry_run:
+        confirm("Delete them for good?", yes=yes)
+        found = runs.purge(call.session, before=before, dry=False)
+    call.show(found, _BIN_COLUMNS)
 
 
 def _columns(found: Sequence[dict[str, Any]]) -> list[Column]:

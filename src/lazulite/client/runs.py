@@ -86,6 +86,20 @@ def set_deleted(session: Session, run: str, *, deleted: bool) -> None:
     _call(session, "POST", f"runs/{'delete' if deleted else 'restore'}", {"run_id": run})
 
 
+def purge(session: Session, *, before: int | None, dry: bool) -> list[dict[str, Any]]:
+    """Delete for good what is in the bin, or say what would go: id, name, files, size, kept.
+
+    Args:
+        session: the workspace.
+        before: only runs created before this time, in milliseconds since 1970; None = all.
+        dry: delete nothing.
+    """
+    body: dict[str, Any] = {"dryRun": dry} | ({} if before is None else {"before": before})
+    reply = session.connection.json("POST", session.own("runs/purge"), body, repeat=True)
+    found: list[dict[str, Any]] = reply["value"]
+    return found
+
+
 def differing(runs: Sequence[Mapping[str, Any]], *, everything: bool) -> list[dict[str, Any]]:
     """Return a row per param, metric and tag, with the value of each run; those that differ."""
     rows = []

@@ -88,6 +88,17 @@ def listing(services: Services, place: Place) -> list[Listing]:
     return sorted(found)
 
 
+def usage(services: Services, ids: WorkspaceId, where: ArtifactPath) -> tuple[int, int]:
+    """Return how many files there are, and their bytes; nothing where nothing is (any more)."""
+    try:
+        place = readable(services, ids, where)
+    except NotFound:
+        return 0, 0
+    found = _walk(services, place, place.path + "/", folders=False)
+    sizes = [one.size for one in found if isinstance(one, Blob)]
+    return len(sizes), sum(sizes)
+
+
 def delete(services: Services, place: Place) -> int:
     """Delete a file, or a folder with all in it.
 

@@ -12,7 +12,7 @@ import msgspec
 from lazulite.domain.access import Principal
 from lazulite.domain.errors import Conflict, InvalidInput, NotFound
 from lazulite.domain.ids import ARTIFACT_STORE, MAX_JOB_NAME, StoragePath, parse_storage
-from lazulite.domain.job import CommandDef, DataInput, Job, Timeline
+from lazulite.domain.job import CommandDef, DataInput, Job, JobKind, Timeline
 from lazulite.domain.pipeline import PipelineDef
 from lazulite.domain.workspace import Workspace
 from lazulite.formats.azure.job import Submission, body_of, decode_job, hide_secrets
@@ -234,7 +234,7 @@ def delete(services: Services, workspace: Workspace, name: str) -> Job:
 
     def work(tx: Tx) -> tuple[Job, list[str]]:
         job = tx.jobs.get(workspace.id, name)
-        if not job.is_final:
+        if not job.is_final and job.kind is not JobKind.RUN:  # a bare run may never end
             raise Conflict(f"job '{name}' is {job.status}: cancel it, then delete it", path="name")
         names = list(_names_below(tx, job))
         tx.jobs.delete(job.id)

@@ -22,6 +22,7 @@ from lazulite.wire.mlflow.routes import mlflow_routes
 from lazulite.wire.own import ServerInfo
 from lazulite.wire.own_files import file_routes
 from lazulite.wire.own_jobs import job_routes
+from lazulite.wire.own_runs import run_routes
 
 
 def all_routes(info: ServerInfo) -> list[Route]:
@@ -41,5 +42,6 @@ def all_routes(info: ServerInfo) -> list[Route]:
         *job_routes(),
         *blob_routes(),
         *mlflow_routes(),
+        *run_routes(),
         *azure,
     ]

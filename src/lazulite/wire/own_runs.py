@@ -1,0 +1,26 @@
+"""Our own route for runs: empty the bin, which MLflow's API cannot."""
+
+from __future__ import annotations
+
+from lazulite.domain.access import Action
+from lazulite.formats.azure.envelope import convert
+from lazulite.services import purge
+from lazulite.wire.azure.arm import SCOPE
+from lazulite.wire.http import Call, Reply, Route
+from lazulite.wire.own import PREFIX
+
+
+def empty_bin(call: Call) -> Reply:
+    """Delete for good, or say what would go: `dryRun`, and `before` in milliseconds since 1970."""
+    body = call.json()
+    now = int(call.services.clock.now().timestamp() * 1000)
+    before = convert(body.get("before", now), int, "before")
+    dry = convert(body.get("dryRun", True), bool, "dryRun")
+    found = purge.purge(call.services, call.here, before, dry=dry)
+    return Reply(body={"value": found})
+
+
+def run_routes() -> list[Route]:
+    """Return the routes for runs."""
+    path = f"{PREFIX}{SCOPE}/runs/purge"
+    return [Route(method="POST", path=path, action=Action.ADMIN, endpoint=empty_bin)]
