@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -38,6 +39,17 @@ def test_a_list_imports_no_server_and_no_yaml() -> None:
     assert "lazulite.cli.job_query" in modules
     assert not {name for name in modules if name.startswith(("lazulite.wire", "lazulite.store"))}
     assert "lazulite.cli.job_submit" not in modules
+
+
+def test_a_file_that_was_read_before_needs_no_yaml(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAZULITE_HOME", str(tmp_path / "home"))
+    file = tmp_path / "job.yml"
+    file.write_text("command: echo\nenvironment: azureml:e:1\ninputs: {x: 1}\n")
+    words = ("job", "validate", "-f", str(file), "--set", "inputs.x=a/b.txt")
+    assert "yaml" in modules_of(*words)
+    assert {"yaml", "msgspec", "http.client", "subprocess"}.isdisjoint(modules_of(*words))
 
 
 def test_showing_a_job_needs_no_yaml() -> None:

@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 
+from lazulite.client.documents import LocalFiles
 from lazulite.client.session import Session
-from lazulite.client.submit import LocalFiles, carry_out, job_name
+from lazulite.client.submit import carry_out, job_name
 from lazulite.domain.errors import Conflict, InvalidInput
 from lazulite.domain.ids import check_name
 from lazulite.formats.yaml.plan import Plan

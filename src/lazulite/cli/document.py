@@ -8,7 +8,7 @@ from typing import Any
 
 from lazulite.cli.call import Call
 from lazulite.client.config import choose
-from lazulite.client.submit import LocalFiles
+from lazulite.client.documents import LocalFiles
 from lazulite.config import read_settings
 from lazulite.formats.yaml.plan import Plan
 from lazulite.formats.yaml.read import Document, read
@@ -39,4 +39,4 @@ def read_plan(
         content=None if file else content,
         assignments=assignments,
     )
-    return read(noun, document, choice.workspace, LocalFiles())
+    return read(noun, document, choice.workspace, LocalFiles(settings.home / "cache" / "documents"))

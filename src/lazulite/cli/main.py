@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from pathlib import Path
 
 PATIENCE = 50_000  # new objects between two looks for garbage; Python's own is 700
 
@@ -15,6 +14,8 @@ def main(argv: list[str] | None = None) -> None:
     # What an import makes stays: to look for garbage there takes a twentieth of a short command.
     gc.set_threshold(PATIENCE)
     if not sys.stdout:  # closed, as by `>&-`
+        from pathlib import Path
+
         sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - as long as the process lives
     try:
         from lazulite.cli.program import run

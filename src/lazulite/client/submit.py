@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from lazulite.client.session import Session
 from lazulite.client.upload import upload_code, upload_data
@@ -22,18 +22,6 @@ fern field fig flame forest garden grape harbor hill iris island lake leaf lime 
 olive pearl pine plum rain reef river rose sail seal shell snow stone sun tree tulip wave willow
 wind yam"""
 _LETTERS = "0123456789bcdfghjklmnpqrstvwxyz"
-
-
-class LocalFiles:
-    """The disk, as documents see it."""
-
-    def read(self, path: Path) -> bytes:
-        return path.read_bytes()
-
-    def kind(self, path: Path) -> Literal["file", "folder"] | None:
-        if path.is_dir():
-            return "folder"
-        return "file" if path.is_file() else None
 
 
 def job_name(chance: bytes | None = None) -> str:

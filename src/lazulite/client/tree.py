@@ -5,8 +5,6 @@ Digests are remembered by size, time and inode, so that an unchanged folder cost
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
 import stat
 import time
@@ -15,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from lazulite.client import cache
 from lazulite.domain.errors import InvalidInput
 
 ALWAYS_OUT = frozenset({".git", "__pycache__", ".ipynb_checkpoints", ".DS_Store"})
@@ -167,8 +166,8 @@ class DigestCache:
 
     def digest(self, root: Path, files: list[File]) -> list[Digested]:
         """Return the files with their digests, reading only those that changed."""
-        store = self.folder / f"{_name(str(root))}.json"
-        known = _load(store)
+        store = cache.place(self.folder, str(root))
+        known = cache.load(store)
         keys = {file.local: [file.size, file.modified, file.inode] for file in files}
         stale = [f for f in files if known.get(f.local, [])[:3] != keys[f.local]]
         fresh = dict(zip((f.local for f in stale), _hash_all(stale), strict=True))
@@ -197,29 +196,8 @@ def _hash(file: File) -> str:
     return str(blake3(Path(file.local).read_bytes()).hexdigest())
 
 
-def _name(text: str) -> str:
-    from blake3 import blake3
-
-    return str(blake3(text.encode()).hexdigest()[:32])
-
-
-def _load(store: Path) -> dict[str, list[object]]:
-    try:
-        found = json.loads(store.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
 def _save(store: Path, digests: dict[str, list[object]]) -> None:
-    """Write atomically, without what changed too recently to be trusted. A failure costs speed."""
+    """Keep digests, without those of files that changed too recently to be trusted."""
     limit = time.time_ns() - _FRESH
     kept = {local: of for local, of in digests.items() if int(str(of[1])) < limit}
-    fresh = store.with_suffix(f".{os.getpid()}")
-    try:
-        store.parent.mkdir(parents=True, exist_ok=True)
-        fresh.write_text(json.dumps(kept, separators=(",", ":")))
-        fresh.replace(store)
-    except OSError:
-        with contextlib.suppress(OSError):
-            fresh.unlink()
+    cache.save(store, kept)

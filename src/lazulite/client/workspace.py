@@ -11,9 +11,10 @@ from types import TracebackType
 from typing import Any, Self, TextIO
 
 from lazulite.client import jobs
+from lazulite.client.documents import LocalFiles
 from lazulite.client.download import bring, parts_of
 from lazulite.client.session import Session, connect
-from lazulite.client.submit import LocalFiles, carry_out
+from lazulite.client.submit import carry_out
 from lazulite.domain.errors import LazuliteError
 from lazulite.domain.ids import WorkspaceId
 from lazulite.formats.yaml.read import Document, read

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lazulite.domain.ids import WorkspaceId
+from lazulite.formats.yaml.document import Node
+from lazulite.formats.yaml.parser import parse
 from lazulite.formats.yaml.plan import Plan, fill
 from lazulite.formats.yaml.read import Document, read
 
@@ -27,6 +29,9 @@ class Disk:
         if path not in self.files:
             raise FileNotFoundError(2, "No such file or directory", str(path))
         return self.files[path].encode()
+
+    def tree(self, path: Path, data: bytes, shown: str) -> Node:
+        return parse(data, shown)
 
     def kind(self, path: Path) -> Literal["file", "folder"] | None:
         if path in self.files:

@@ -1,7 +1,8 @@
 import pytest
 
 from lazulite.domain.errors import InvalidInput, TooLarge
-from lazulite.formats.yaml.document import MAX_BYTES, parse, scalar
+from lazulite.formats.yaml.document import scalar
+from lazulite.formats.yaml.parser import MAX_BYTES, parse
 
 
 def test_only_true_and_false_are_booleans() -> None:

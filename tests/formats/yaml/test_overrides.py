@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lazulite.domain.errors import InvalidInput
-from lazulite.formats.yaml.document import parse
 from lazulite.formats.yaml.overrides import apply, apply_plain, parse_assignment, parse_path
+from lazulite.formats.yaml.parser import parse
 
 KEYS = st.text(
     st.characters(blacklist_characters="\\.[]=", blacklist_categories=["Cs"]), min_size=1

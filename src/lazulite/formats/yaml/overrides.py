@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from lazulite.domain.errors import InvalidInput
-from lazulite.formats.yaml.document import Node, parse
+from lazulite.formats.yaml.document import Node, scalar
 
 Step = str | int
+_WORD = re.compile(r"[A-Za-z0-9_/][A-Za-z0-9_./+-]*")  # what no YAML reader reads otherwise
 _STEP = re.compile(r"\[(\d+)\]|((?:[^.\[\]\\]|\\.)+)(?=[.\[]|$)")
 
 
@@ -65,6 +66,10 @@ def apply_plain(value: dict[str, Any], assignments: Iterable[str]) -> dict[str, 
 
 
 def _value(text: str, name: str) -> Node:
+    if _WORD.fullmatch(text):
+        return Node(scalar(text), 1, text=text)
+    from lazulite.formats.yaml.parser import parse
+
     try:
         return parse(text, f"--set {name}")
     except InvalidInput:

@@ -18,7 +18,7 @@ from blake3 import blake3
 
 from lazulite.domain.errors import InvalidInput
 from lazulite.domain.ids import WorkspaceId
-from lazulite.formats.yaml.document import Node, parse
+from lazulite.formats.yaml.document import Node
 from lazulite.formats.yaml.section import Section, Source
 
 ANONYMOUS_ENVIRONMENT = "CliV2AnonymousEnvironment"  # the name azure-ai-ml gives them
@@ -29,6 +29,10 @@ class Files(Protocol):
 
     def read(self, path: Path) -> bytes:
         """Return the file's bytes; OSError if there is none."""
+        ...
+
+    def tree(self, path: Path, data: bytes, shown: str) -> Node:
+        """Return the file's bytes as `parser.parse` reads them; `shown` = its name in messages."""
         ...
 
     def kind(self, path: Path) -> Literal["file", "folder"] | None:
@@ -105,7 +109,8 @@ class Build:
             except OSError as error:
                 message = f"the file '{shown}' cannot be read: {error.strerror or error}"
                 raise blame.fail(message) if blame else InvalidInput(message) from None
-            self.opened[path] = self.wrap(parse(data, shown), shown, path.parent)
+            node = self.files.tree(path, data, shown)
+            self.opened[path] = self.wrap(node, shown, path.parent)
         return self.opened[path]
 
     def wrap(self, node: Node, shown: str, folder: Path) -> Section:

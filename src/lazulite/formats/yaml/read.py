@@ -13,7 +13,6 @@ from lazulite.formats.yaml import kind, overrides
 from lazulite.formats.yaml.asset import read_data, read_model
 from lazulite.formats.yaml.command import read_command_job
 from lazulite.formats.yaml.component import command_specification, read_component
-from lazulite.formats.yaml.document import parse
 from lazulite.formats.yaml.environment import read_environment
 from lazulite.formats.yaml.pipeline import pipeline_specification, read_pipeline_job
 from lazulite.formats.yaml.plan import Build, Files, Plan
@@ -60,6 +59,8 @@ def _root(build: Build, document: Document) -> Section:
         opened = build.open(document.path, document.shown)
         node = overrides.apply(opened.node, document.assignments)
     else:
+        from lazulite.formats.yaml.parser import parse
+
         text = json.dumps(dict(document.content), default=str)  # JSON is YAML
         node = overrides.apply(parse(text, document.shown), document.assignments)
     return build.wrap(node, document.shown, document.path.parent)

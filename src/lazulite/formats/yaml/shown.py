@@ -83,7 +83,7 @@ def _yaml(text: str | None) -> Any:
     if text is None:
         return None
     from lazulite.domain.errors import LazuliteError
-    from lazulite.formats.yaml.document import parse
+    from lazulite.formats.yaml.parser import parse
 
     try:
         return parse(text, "conda_file").plain()
