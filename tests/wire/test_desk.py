@@ -113,7 +113,18 @@ def test_a_body_without_a_length_is_measured(live: Live) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["a" * 300, "..%2F..%2Fetc", "..", "%00", "a%00b", "a%20b", "%C3%BCml%C3%A4ut", "-a", "a%2Fb"],
+    [
+        "a" * 300,
+        "..%2F..%2Fetc",
+        "..",
+        "%00",
+        "a%0Ab",
+        "a%00b",
+        "a%20b",
+        "%C3%BCml%C3%A4ut",
+        "-a",
+        "a%2Fb",
+    ],
 )
 def test_a_name_that_is_none_is_refused_with_a_sentence(live: Live, name: str) -> None:
     body = {"properties": {"dataType": "uri_file", "dataUri": "https://x/y"}}
@@ -141,6 +152,31 @@ def test_a_jobs_token_opens_the_blobs_of_its_own_workspace_only(live: Live) -> N
     for row, status in ((1, 201), (2, 403), (99, 404), ("x", 404)):
         answer = live.put(path.format(row), b"text", token=token, x_ms_blob_type="BlockBlob")
         assert answer.status == status
+
+
+@pytest.mark.parametrize(
+    ("folder", "status"),
+    [
+        ("ExperimentRun/dcid.mine", 201),
+        ("ExperimentRun/dcid.theirs", 403),
+        ("experimentrun/dcid.theirs", 403),
+        ("ExperimentRun/dcid.nobodys", 404),
+        ("elsewhere", 201),
+    ],
+)
+def test_a_job_writes_to_the_artifacts_of_its_own_run_only(
+    live: Live, folder: str, status: int
+) -> None:
+    mine, theirs = (add_job(live, f"{name}{status}{folder[0]}") for name in ("mine", "theirs"))
+    token = live.tokens.mint_job(DEFAULT_WORKSPACE, mine.name, mine.id)
+    folder = folder.replace("mine", mine.name).replace("theirs", theirs.name)
+    path = f"/azureblob/1/s.blob.core.local/workspaceartifactstore/{folder}/f"
+    assert live.put(path, b"x", token=token, x_ms_blob_type="BlockBlob").status == status
+    signed = live.tokens.sign_url("", path, write=True)
+    assert live.put(signed, b"x", token=None, x_ms_blob_type="BlockBlob").status == 201
+    draft = {"entries": [], "datastore": "workspaceartifactstore", "path": f"./{folder}/tree"}
+    answer = live.call("POST", f"/lazulite/v1{SCOPE}/snapshots", draft, token=token)
+    assert answer.status == (200 if status == 201 else status)
 
 
 def test_a_jobs_token_dies_with_the_job(live: Live) -> None:

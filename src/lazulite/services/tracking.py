@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from lazulite.domain.access import Principal, Role
 from lazulite.domain.errors import Denied, InvalidInput
-from lazulite.domain.ids import WorkspaceId
+from lazulite.domain.ids import ARTIFACT_STORE, StoragePath, WorkspaceId
 from lazulite.domain.job import FINAL, Job, JobKind, Timeline
 from lazulite.domain.run import (
     PARENT,
@@ -260,6 +260,23 @@ def writable(
         return workspace, require_writable(tx, workspace, run, principal)
 
     return services.store.read(work)
+
+
+def check_file(
+    services: Services, ids: WorkspaceId, file: StoragePath, principal: Principal
+) -> None:
+    """Let a job write files, but to the artifacts of no run that it may not write to.
+
+    Raises:
+        NotFound: there is no such run.
+        Denied: it is another job's.
+        InvalidInput: it is deleted.
+    """
+    parts = [part for part in file.path.split("/") if part not in {"", "."}]
+    if not principal.run or file.datastore != ARTIFACT_STORE or len(parts) < 2:
+        return
+    if parts[0].casefold() == "experimentrun":
+        writable(services, ids, parts[1].removeprefix("dcid."), principal)
 
 
 def moment_of(millis: int, path: str) -> datetime:

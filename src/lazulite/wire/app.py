@@ -13,7 +13,6 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Mount
 from starlette.types import Receive, Scope, Send
 
 from lazulite.domain.access import Principal, Role, authorize
@@ -44,7 +43,9 @@ def build_app(
         lifespan: runs beside the app, the engine for one.
     """
     desk = Desk(services, tokens, routes)
-    return Starlette(routes=[Mount("/", app=desk)], lifespan=lifespan or _idle)
+    app = Starlette(lifespan=lifespan or _idle)
+    app.router.default = desk  # a route would not take a path with a line break
+    return app
 
 
 @asynccontextmanager
@@ -156,7 +157,8 @@ class Desk:
             return await route.stream(
                 await run_in_threadpool(self._admit, route, caller, call), request
             )
-        call = replace(call, body=await _body(request))
+        if route.action is not None:  # whoever has no token is given no memory
+            call = replace(call, body=await _body(request))
         return await run_in_threadpool(self._run, route, caller, call)
 
     def _identify(self, route: Route, request: Request) -> Caller:

@@ -19,6 +19,7 @@ from starlette.responses import Response
 
 from lazulite.domain.access import Action
 from lazulite.domain.errors import InvalidInput, LazuliteError, NotFound, TooLarge, Unsupported
+from lazulite.domain.ids import StoragePath
 from lazulite.formats.azure import blob as azure
 from lazulite.ports.blobs import (
     Blob,
@@ -28,6 +29,7 @@ from lazulite.ports.blobs import (
     ContainerNotFound,
     Upload,
 )
+from lazulite.services import tracking
 from lazulite.wire.body import FileResponse, receive
 from lazulite.wire.http import Call, Route, status_of
 
@@ -83,6 +85,8 @@ async def _answer(call: Call, request: Request) -> Response:
     answer = _OPERATIONS.get(operation)
     if answer is None:
         raise Unsupported(f"{' '.join(operation).strip()} of Blob Storage is not served here")
+    if ask.name.path and _ACTIONS[request.method] is Action.WRITE and call.principal.run:
+        await anyio.to_thread.run_sync(_check_run, ask)
     if answer is not _create_container:
         await anyio.to_thread.run_sync(_ensure_container, ask)
     return await answer(ask)
@@ -97,6 +101,11 @@ def _name_of(call: Call) -> BlobName:
         rest = below
     container, _, path = rest.partition("/")
     return BlobName(int(row), container, path)
+
+
+def _check_run(ask: Ask) -> None:
+    file = StoragePath(ask.name.container, ask.name.path)
+    tracking.check_file(ask.call.services, ask.call.here, file, ask.call.principal)
 
 
 def _ensure_container(ask: Ask) -> None:

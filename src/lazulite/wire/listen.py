@@ -9,12 +9,62 @@ from collections.abc import Generator
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from lazulite.domain.errors import Unavailable
 from lazulite.wire.tls import TlsFiles
 
 KEEP_ALIVE = 75  # seconds an idle connection stays open
+HEAD_WAIT = 30.0  # seconds in which a client must have sent the head of a request
+MAX_HEAD = 64 << 10  # bytes of a request's line and headers; what others allow is 8 to 80 KB
 DRAIN = 2  # seconds that open requests get when the server stops
+_TOO_LONG = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
+    b"content-length: 0\r\nconnection: close\r\n\r\n"
+)
+
+
+class Connection(HttpToolsProtocol):
+    """One connection. It gives up on a head that is too long or too slow: it needs no token."""
+
+    _head = 0  # bytes of the head that is coming; -1 = it is here
+    _waiting: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._came()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._head < 0 or self.transport.is_closing():
+            return
+        self._head += len(data)
+        if self._head > MAX_HEAD:
+            self.transport.write(_TOO_LONG)
+            self.transport.close()
+        elif self._waiting is None:
+            self._wait()
+
+    def on_message_begin(self) -> None:
+        self._head = 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._head = -1
+        self._came()
+        super().on_headers_complete()
+
+    def _wait(self) -> None:
+        self._waiting = self.loop.call_later(HEAD_WAIT, self.transport.abort)
+
+    def _came(self) -> None:
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None
 
 
 class Listener(uvicorn.Server):
@@ -92,7 +142,7 @@ def listener(app: ASGIApp, tls: TlsFiles | None = None) -> Listener:
     """
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=Connection,
         ws="none",
         lifespan="off",
         log_config=None,

@@ -12,10 +12,10 @@ from starlette.responses import Response, StreamingResponse
 
 from lazulite.domain.access import Action
 from lazulite.domain.errors import InvalidInput, NotFound
-from lazulite.domain.ids import ARTIFACT_STORE
+from lazulite.domain.ids import ARTIFACT_STORE, StoragePath
 from lazulite.domain.job import Job
 from lazulite.ports.files import Snapshots
-from lazulite.services import runs, uploads
+from lazulite.services import runs, tracking, uploads
 from lazulite.wire.azure.arm import SCOPE
 from lazulite.wire.body import Body, receive
 from lazulite.wire.http import Call, Reply, Route
@@ -47,6 +47,9 @@ def save_snapshot(call: Call) -> Reply:
         draft = msgspec.json.decode(call.body, type=uploads.SnapshotDraft)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidInput(f"the snapshot is not valid: {error}", path="entries") from None
+    if draft.datastore and draft.path:
+        place = StoragePath(draft.datastore, draft.path)
+        tracking.check_file(call.services, call.here, place, call.principal)
     return Reply(body=uploads.save(call.services, call.here, draft))
 
 
