@@ -70,12 +70,25 @@ class among(FunctionElement[bool]):  # noqa: N801 - SQLAlchemy's way of naming a
     inherit_cache = True
 
     def __init__(self, column: sa.ColumnElement[Any], name: str) -> None:
-        item = sa.BigInteger() if isinstance(column.type, sa.Integer) else sa.Text()
-        super().__init__(column, sa.bindparam(name, type_=ListOf(item)))
+        super().__init__(column, sa.bindparam(name, type_=_list_for(column)))
 
     def self_group(self, against: object = None) -> among:  # noqa: ARG002
         """Stand bare in AND: SQLAlchemy would add ` = 1`, and SQLite then use no index."""
         return self
+
+
+class within(among):  # noqa: N801 - as `among`
+    """`within(column, values)`: the column's value is in the list given here and now."""
+
+    inherit_cache = True
+
+    def __init__(self, column: sa.ColumnElement[Any], values: Sequence[Any]) -> None:
+        listed = sa.bindparam("values", list(values), type_=_list_for(column), unique=True)
+        FunctionElement.__init__(self, column, listed)
+
+
+def _list_for(column: sa.ColumnElement[Any]) -> ListOf:
+    return ListOf(sa.BigInteger() if isinstance(column.type, sa.Integer) else sa.Text())
 
 
 @compiles(among)

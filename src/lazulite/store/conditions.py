@@ -21,6 +21,7 @@ from lazulite.domain.search import (
     Some,
     Value,
 )
+from lazulite.store.columns import within
 from lazulite.store.keys import NO_KEY
 from lazulite.store.tables import experiments, jobs
 from lazulite.store.texts import compare_text, like
@@ -62,7 +63,7 @@ def metric_column(operand: Operand, table: Any = latest_metrics) -> sa.ColumnEle
 
 def is_one_of(column: sa.ColumnElement[int], rows: Sequence[int]) -> Bool:
     """Say that a column is one of some row ids; a single one leaves an index its order."""
-    return column == rows[0] if len(rows) == 1 else column.in_(rows)
+    return column == rows[0] if len(rows) == 1 else within(column, rows)
 
 
 class RunConditions:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -410,3 +411,36 @@ def test_the_registry_holds_names_with_and_without_versions(store: Store, worksp
     store.write(lambda tx: tx.registry.delete(workspace, "c"))
     with pytest.raises(NotFound, match="name=c not found"):
         store.read(lambda tx: tx.registry.get(workspace, "c"))
+
+
+def test_many_writers_of_one_run_lose_nothing(store: Store, workspace: int, start: Start) -> None:
+    run = start("r")
+
+    def write(writer: int) -> None:
+        for part in range(5):
+            points = [
+                (f"key {(writer + at) % 7}", float(writer), part * 10 + at) for at in range(10)
+            ]
+            log(store, run, *points, params=[(f"p{writer}", "1")], tags={f"t{writer}": "1"})
+
+    with ThreadPoolExecutor(12) as pool:
+        list(pool.map(write, range(12)))
+    found = store.read(lambda tx: tx.runs.get(workspace, "r"))
+    assert (len(found.params), len(found.head.tags), len(found.metrics)) == (12, 12, 7)
+    counts = [
+        len(store.read(lambda tx: tx.metrics.history(run.id, f"key {key}", 1000, None)).items)  # noqa: B023
+        for key in range(7)
+    ]
+    assert sum(counts) == 12 * 50
+
+
+def test_a_search_may_name_more_experiments_than_a_statement_has_variables(
+    store: Store, workspace: int, start: Start
+) -> None:
+    start("r")
+    every = list(range(1, 70_000))
+    found = store.read(lambda tx: tx.runs.search(workspace, every, Search(), View.ACTIVE))
+    assert [run.head.name for run in found.items] == ["r"]
+    for row in range(2, 5):
+        store.write(lambda tx: tx.experiments.add(workspace, f"e{row}", {}, NOW))  # noqa: B023
+    assert search(store, workspace, "metrics.none > 1 OR run_id = 'r'", "metrics.none") == ["r"]
