@@ -94,6 +94,7 @@ def test_a_server_that_ends_at_once_is_told_with_its_last_words(
     (settings.home / "tls").write_text("in the way of the server's folder")
     with pytest.raises(Unavailable, match=r"ended with code \d+: .*server\.log"):
         home.start(settings, ("--port", "0", "--https-port", "0"))
+    assert settings.server_log.stat().st_mode & 0o077 == 0
 
 
 def test_a_home_that_cannot_be_made_is_told(tmp_path: Path) -> None:

@@ -69,6 +69,12 @@ def test_logs_are_brought_and_with_all_the_outputs() -> None:
     assert one.source == ("store", "a/out")
 
 
+@pytest.mark.parametrize("name", ["../../x", "a/../../../x"])
+def test_an_output_is_not_brought_out_of_the_folder(name: str) -> None:
+    with pytest.raises(InvalidInput, match="leaves"):
+        parts_of(job(**{name: OUT}), Path("d"), everything=True)
+
+
 def test_an_output_that_is_not_there_is_told_with_those_that_are() -> None:
     with pytest.raises(NotFound, match="no output 'x'; its outputs are: o"):
         parts_of(job(o=OUT), Path("d"), output="x")

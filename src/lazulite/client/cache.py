@@ -30,7 +30,9 @@ def save(store: Path, content: dict[str, Any]) -> None:
     fresh = store.with_suffix(f".{os.getpid()}")
     try:
         store.parent.mkdir(parents=True, exist_ok=True, mode=0o700)  # YAML may hold secrets
-        fresh.write_text(json.dumps(content, separators=(",", ":")))
+        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(handle, "w") as file:
+            file.write(json.dumps(content, separators=(",", ":")))
         fresh.replace(store)
     except OSError:
         with contextlib.suppress(OSError):

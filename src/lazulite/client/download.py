@@ -55,7 +55,8 @@ def parts_of(
         known = ", ".join(named) or "none"
         raise NotFound(f"job {name} has no output '{output}'; its outputs are: {known}")
     wanted = [output] if output else list(named) if everything else []
-    outputs = [Part(source=named[key], target=target / "named-outputs" / key) for key in wanted]
+    folder = target / "named-outputs"
+    outputs = [Part(source=named[key], target=folder / clean_path(key)) for key in wanted]
     return outputs if output else [artifacts, *outputs]
 
 

@@ -152,7 +152,8 @@ def start(settings: Settings, extra: tuple[str, ...] = ()) -> Server:
     """
     try:
         settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with settings.server_log.open("ab") as log:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        with os.fdopen(os.open(settings.server_log, flags, 0o600), "ab") as log:
             begin = log.tell()
             process = _spawn(settings, extra, log.fileno())
     except OSError as error:
