@@ -12,7 +12,9 @@ from lazulite.domain.job import Job, JobKind, JobStatus
 from lazulite.formats.azure.job import encode_job
 from lazulite.ports.store import JobFilter, Page
 from lazulite.services import jobs
+from lazulite.services.references import References
 from tests.engine.fakes import Lab, chain, pipeline
+from tests.formats.azure.resolver import STEP
 from tests.services.homes import COMMAND, STORE
 
 RAW = {"jobInputType": "uri_folder", "uri": "azureml:raw:1"}
@@ -216,3 +218,17 @@ def test_a_job_is_deleted_with_all_below_it_once_it_has_ended(home: Lab) -> None
     for name in ("p", child.name):
         with pytest.raises(NotFound):
             jobs.get(home.services, home.workspace, name)
+
+
+def test_a_step_written_out_is_kept_as_a_component_without_a_name(home: Lab) -> None:
+    node = {"type": "command", "component": {**STEP, "environment": "azureml:env@latest"}}
+    node["inputs"] = NODE["inputs"]
+    job = submit(home, {**PIPELINE, "jobs": {"a": node}})
+    reference = job.body["jobs"]["a"]["componentId"]
+    spec = home.store.read(
+        lambda tx: References(tx, home.workspace, home.services.environments).component(
+            reference, "component"
+        )
+    )[1]
+    assert spec["environment"].endswith("/environments/env/versions/1")
+    assert submit(home, {**PIPELINE, "jobs": {"a": node}}).id == job.id  # the same again

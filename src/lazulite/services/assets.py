@@ -20,7 +20,9 @@ from lazulite.formats.azure.code import (
     snapshot_of,
     upload_of,
 )
+from lazulite.formats.azure.inline import lifted, pinned
 from lazulite.ports.store import Listed, Page, Tx
+from lazulite.services import inline
 from lazulite.services.context import Services
 
 LATEST = "latest"
@@ -56,12 +58,13 @@ def put(
     )
 
     def work(tx: Tx) -> tuple[Asset, bool]:
-        workspace = tx.workspaces.get(ids).id
-        old = _find(tx, workspace, target.kind, target.name, target.version)
+        workspace = tx.workspaces.get(ids)
+        new = _settled(tx, workspace, target)
+        old = _find(tx, workspace.id, new.kind, new.name, new.version)
         if old is None:
-            _share_code(tx, workspace, target)
-            return tx.assets.add(workspace, target), True
-        return _changed(tx, old, target, draft.stage), False
+            _share_code(tx, workspace.id, new)
+            return tx.assets.add(workspace.id, new), True
+        return _changed(tx, old, new, draft.stage), False
 
     return services.store.write(work)
 
@@ -196,6 +199,17 @@ def _find(tx: Tx, workspace: int, kind: AssetKind, name: str, version: str) -> A
         return tx.assets.get(workspace, kind, name, version)
     except NotFound:
         return None
+
+
+def _settled(tx: Tx, workspace: Workspace, asset: Asset) -> Asset:
+    """Return a component as it is kept: see `formats.azure.inline`."""
+    if asset.kind is not AssetKind.COMPONENT:
+        return asset
+    pin = inline.pin(tx, workspace)
+    spec, parts = lifted(asset.body.get("componentSpec") or {}, workspace.ids.arm, pin)
+    inline.keep(tx, workspace.id, parts, asset.created_by, asset.created_at)
+    body = {**asset.body, "componentSpec": pinned(spec, pin)}
+    return msgspec.structs.replace(asset, body=body)
 
 
 def _changed(tx: Tx, old: Asset, new: Asset, stage: Stage | None) -> Asset:

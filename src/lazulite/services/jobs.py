@@ -15,9 +15,11 @@ from lazulite.domain.ids import ARTIFACT_STORE, MAX_JOB_NAME, StoragePath, parse
 from lazulite.domain.job import CommandDef, DataInput, Job, JobKind, Timeline
 from lazulite.domain.pipeline import PipelineDef
 from lazulite.domain.workspace import Workspace
+from lazulite.formats.azure.inline import lifted
 from lazulite.formats.azure.job import Submission, body_of, decode_job, hide_secrets
 from lazulite.formats.azure.reader import Reader
 from lazulite.ports.store import JobFilter, Listed, Page, Tx
+from lazulite.services import inline
 from lazulite.services.context import Services
 from lazulite.services.references import References
 
@@ -73,18 +75,26 @@ def submit(
         Conflict: another job has this name.
     """
     check_job_name(name)
+    body, parts = services.store.read(
+        lambda tx: lifted(properties, workspace.ids.arm, inline.pin(tx, workspace))
+    )
     existing = _find(services, workspace, name)
     if existing is not None:
-        return _put_again(services, workspace, existing, properties)
+        return _put_again(services, workspace, existing, body)
     asked = services.store.read(
         lambda tx: decode_job(properties, References(tx, workspace, services.environments))
     )
     _check_data(services, workspace, asked)
     compute = asked.compute or _default_compute(asked.work)
-    job = _new_job(services, workspace, name, properties, asked, principal)
+    job = _new_job(services, workspace, name, body, asked, principal)
     job = msgspec.structs.replace(job, compute=compute)
     definition = encode_work(asked.work)
-    stored = services.store.write(lambda tx: tx.jobs.add(job, definition))
+
+    def work(tx: Tx) -> Job:
+        inline.keep(tx, workspace.id, parts, job.created_by, job.timeline.created)
+        return tx.jobs.add(job, definition)
+
+    stored = services.store.write(work)
     services.wake(stored.id)
     return stored
 
