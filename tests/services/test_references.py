@@ -141,3 +141,8 @@ def test_a_place_may_name_the_default_datastore(home: Lab) -> None:
     uri = "azureml://datastores/${{default_datastore}}/paths/${{name}}"
     assert look(home, "place", uri) == uri
     assert look(home, "place", "azureml://datastores/WORKSPACEBLOBSTORE/paths/o") == f"{STORE}/o"
+
+
+def test_a_compute_that_is_not_there_can_be_made(home: Lab) -> None:
+    with pytest.raises(NotFound, match="or make it: lazulite compute create"):
+        look(home, "compute", "azureml:zzz")

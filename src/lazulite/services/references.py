@@ -30,6 +30,7 @@ from lazulite.ports.store import Page, Tx
 T = TypeVar("T")
 SERVERLESS = "serverless"
 AZURE_REGISTRY = "azureml"
+_MAKE_COMPUTE = "; or make it: lazulite compute create --name NAME --type amlcompute"
 
 
 class References:
@@ -119,7 +120,7 @@ class References:
             except NotFound:
                 page = self._tx.computes.page(self._workspace.id, Page(limit=1000))
                 names = [one.name for one in page.items]
-                raise _not_found("compute", name, names, path) from None
+                raise _not_found("compute", name, names, path, mend=_MAKE_COMPUTE) from None
             if found.stopped:
                 raise Conflict(
                     f"{path}: compute '{found.name}' is stopped; start it, or name another",
@@ -252,10 +253,10 @@ def _is_url(uri: str) -> bool:
     return uri.startswith(("https://", "http://", "abfss://", "wasbs://", "s3://", "gs://"))
 
 
-def _not_found(what: str, name: str, known: list[str], path: str) -> NotFound:
+def _not_found(what: str, name: str, known: list[str], path: str, mend: str = "") -> NotFound:
     near = difflib.get_close_matches(name, known, 1)
     hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known[:10]) or 'none'}"
-    return NotFound(f"{path}: {what} '{name}' does not exist; {hint}", path=path)
+    return NotFound(f"{path}: {what} '{name}' does not exist; {hint}{mend}", path=path)
 
 
 def _check_local(datastore: Datastore, path: str) -> str:

@@ -124,9 +124,14 @@ def test_a_kind_that_is_not_run_yet_is_refused_in_one_sentence(text: str) -> Non
     ("text", "words"),
     [
         ("display_name: x", "does not say what kind of job it is"),
+        ("comand: x", "; is 'comand' on line 1 meant?"),
         (
             "$schema: https://azuremlschemas.azureedge.net/latest/batchEndpoint.schema.json",
             "'batchendpoint' is not a kind of job",
+        ),
+        (
+            "$schema: https://azuremlschemas.azureedge.net/latest/data.schema.json\npath: a",
+            "'data' is not a kind of job that Lazulite knows; for this file use `lazulite data",
         ),
         ("command: a", "needs 'environment'"),
         ("command: a\nenvironmnt: azureml:e:1", "; is 'environmnt' on line 2 meant?"),
@@ -170,3 +175,13 @@ def test_a_field_the_server_blames_is_found_in_the_document() -> None:
     assert made.locate("jobs.prep.inputs.share") == "x.yml:20"
     assert made.locate("properties.jobs.prep.nothing") == "x.yml:15"
     assert made.locate("nothing") is None
+
+
+@pytest.mark.parametrize("bound", ["min", "max"])
+def test_the_range_of_an_input_is_of_numbers(bound: str) -> None:
+    declared = f"{{type: number, default: 1, {bound}: 0.1.0}}"
+    text = (
+        f"type: command\nname: c\ncommand: a\nenvironment: azureml:e:1\ninputs: {{n: {declared}}}"
+    )
+    with pytest.raises(InvalidInput, match=rf"inputs\.n\.{bound}: '0\.1\.0' is not a number"):
+        plan(text, noun="component")

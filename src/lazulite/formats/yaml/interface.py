@@ -47,6 +47,9 @@ def _declared_input(inputs: Section, name: str) -> dict[str, Any]:
             "description": entry.text("description"),
         }
     )
+    for bound in ("min", "max"):
+        if bound in spec:
+            _check_number(spec[bound], entry, bound)
     if kind in LITERAL_TYPES and "default" in spec:
         check_literal(spec, spec["default"], entry, "default")
     return spec
@@ -89,6 +92,12 @@ def check_literal(spec: Mapping[str, Any], text: str, section: Section, key: str
     if spec.get("enum") and text not in spec["enum"]:
         hint = section.hint(text, spec["enum"]) or f"; use one of {', '.join(spec['enum'])}"
         raise section.fail(f"'{text[:60]}' is not among the allowed values{hint}", key)
+
+
+def _check_number(text: str, section: Section, key: str) -> None:
+    value = scalar(text)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise section.fail(f"'{text[:60]}' is not a number", key)
 
 
 def _check_range(spec: Mapping[str, Any], value: float, section: Section, key: str) -> None:

@@ -37,6 +37,14 @@ _SCHEMAS = {
     "importcomponent": "import",
     "datatransfercomponent": "data_transfer",
 }
+_ASSETS = ("data", "environment", "model", "workspace")  # schemas named as their nouns
+_NOUNS = {
+    "amlcompute": "compute",
+    "computeinstance": "compute",
+    "azureblob": "datastore",
+    "azurefile": "datastore",
+    "azuredatalakegen2": "datastore",
+}
 _TELLTALE = (  # the first field that is there decides; most telling first
     ("trial", "sweep"),
     ("sampling_algorithm", "sweep"),
@@ -80,13 +88,22 @@ def _of(section: Section, what: str, *, default: str | None) -> str:
     found = _by_schema(section) or next((k for f, k in _TELLTALE if f in section), default)
     schema = _schema(section)
     if schema and schema not in _SCHEMAS and not schema.startswith("automl"):
-        raise section.fail(f"'{schema}' is not a kind of {what} that Lazulite knows", "$schema")
+        raise section.fail(
+            f"'{schema}' is not a kind of {what} that Lazulite knows{_other(schema)}", "$schema"
+        )
     if found is None:
+        slip = section.slip("command") or section.slip("jobs") or section.slip("type")
         raise section.fail(
             f"does not say what kind of {what} it is: give it 'type', such as "
-            f"'type: command' with a 'command', or 'type: pipeline' with 'jobs'"
+            f"'type: command' with a 'command', or 'type: pipeline' with 'jobs'{slip}"
         )
     return found
+
+
+def _other(schema: str) -> str:
+    """Return which command takes the file, if another one does."""
+    noun = _NOUNS.get(schema, schema if schema in _ASSETS else None)
+    return f"; for this file use `lazulite {noun} create`" if noun else ""
 
 
 def _by_schema(section: Section) -> str | None:
