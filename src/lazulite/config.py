@@ -40,6 +40,11 @@ class Settings:
         return self.home / "server.json"
 
     @property
+    def ports_file(self) -> Path:
+        """JSON of the ports that the last server of the home had: [http, https]."""
+        return self.home / "ports.json"
+
+    @property
     def lock_file(self) -> Path:
         """Locked (flock) by the server as long as it lives."""
         return self.home / "server.lock"

@@ -128,21 +128,37 @@ def _holder(settings: Settings) -> str:
 
 @contextlib.contextmanager
 def _bound(settings: Settings) -> Iterator[tuple[socket.socket, socket.socket]]:
+    old_http, old_https = _last_ports(settings)
     with (
-        _bind(settings.http_port, DEFAULT_HTTP_PORT) as http,
-        _bind(settings.https_port, DEFAULT_HTTPS_PORT) as https,
+        _bind(settings.http_port, DEFAULT_HTTP_PORT, old_http) as http,
+        _bind(settings.https_port, DEFAULT_HTTPS_PORT, old_https) as https,
     ):
+        ports = [http.getsockname()[1], https.getsockname()[1]]
+        settings.ports_file.write_text(json.dumps(ports) + "\n")
         yield http, https
 
 
-def _bind(port: int, default: int) -> socket.socket:
-    """Bind a port; where the default one is taken, and nobody chose it, any free one."""
+def _last_ports(settings: Settings) -> tuple[int, int]:
+    """Return the ports of the home's last server, 0 where unknown.
+
+    Jobs that outlive a server, and shells that took `lazulite env`, know it by its ports.
+    """
     try:
+        http, https = json.loads(settings.ports_file.read_bytes())
+        return int(http), int(https)
+    except (OSError, ValueError, TypeError):
+        return 0, 0
+
+
+def _bind(port: int, default: int, last: int) -> socket.socket:
+    """Bind a port; one that nobody chose is the last server's, the default, or any free one."""
+    if port not in (0, default):
         return bind(port)
-    except Unavailable:
-        if port != default:
-            raise
-        return bind(0)
+    for wanted in (last, port):
+        if wanted:
+            with contextlib.suppress(Unavailable):
+                return bind(wanted)
+    return bind(0)
 
 
 async def _serve(

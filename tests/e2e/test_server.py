@@ -34,6 +34,13 @@ def test_a_server_starts_again_after_a_kill(server: Server) -> None:
     assert server.request("GET", f"{SCOPE}/computes/mine")["name"] == "mine"
 
 
+def test_a_server_that_starts_again_is_where_its_jobs_look_for_it(server: Server) -> None:
+    before = server.about["http"], server.about["https"]
+    server.kill()
+    server.start()
+    assert (server.about["http"], server.about["https"]) == before
+
+
 def test_health_needs_no_token_and_everything_else_does(shared_server: Server) -> None:
     base = shared_server.about["http"]
     for path in ("/healthz", "/readyz"):
