@@ -49,6 +49,14 @@ def test_create_warns_on_stderr(job_file: str, tmp_path: Path, lazulite: Lazulit
     assert json.loads(out)["status"] == "NotStarted"
 
 
+def test_create_of_a_job_that_has_ended_says_so(
+    job_file: str, fake: Fake, lazulite: Lazulite
+) -> None:
+    fake.arm("PUT", "jobs/.*", lambda _: Reply(resource("mine", "Failed", displayName="mine")))
+    _, _, err = lazulite("job", "create", "-f", job_file, "--name", "mine")
+    assert err == "it has ended: Failed; look at it with: lazulite job show -n mine\n"
+
+
 def test_web_opens_the_page(
     job_file: str, lazulite: Lazulite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -172,6 +180,18 @@ def test_with_logs_every_line_of_every_step_is_shown(fake: Fake, lazulite: Lazul
     out = lazulite("job", "stream", "-n", "j", "--logs").out
     assert out.splitlines()[0] == "train | 1"
     assert out.splitlines()[-3:] == ["train | r2 0.5", "train | end", "prep | 3 rows"]
+
+
+def test_a_job_that_ended_before_its_command_began_has_no_log_to_follow(
+    fake: Fake, lazulite: Lazulite
+) -> None:
+    failed = resource("j", "Failed")
+    fake.arm("GET", "jobs/j", failed)
+    watched = {"job": {"name": "j", "kind": "command", "status": "Failed"}}
+    fake.own("GET", "jobs/j/watch", Reply(pieces=[json.dumps(watched).encode() + b"\n"]))
+    code, out, err = lazulite("job", "stream", "-n", "j")
+    assert (code, out) == (7, "")
+    assert "cannot be followed" not in err
 
 
 def test_create_stream_with_a_query_keeps_stdout_for_it(

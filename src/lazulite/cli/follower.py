@@ -13,7 +13,7 @@ import click
 from lazulite.cli.call import Call
 from lazulite.cli.view import PlainView, View, label
 from lazulite.client import jobs
-from lazulite.domain.errors import LazuliteError
+from lazulite.domain.errors import LazuliteError, NotFound
 
 _TAIL = 6  # lines of the log of each finished step that are shown at the end
 _STEPS = 12  # steps whose tails are shown: those that ended last
@@ -109,6 +109,8 @@ class Follower:
                     continue
                 *whole, rest = (rest + piece).split(b"\n")
                 self._write("".join(f"{prefix}{_line(line)}\n" for line in whole))
+        except NotFound:  # it ended before its command began: there is no log, and a reason
+            return
         except LazuliteError as error:
             self._call.say(f"the log of {name} cannot be followed: {error.message}")
         except BrokenPipeError:

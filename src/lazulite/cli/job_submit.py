@@ -44,7 +44,13 @@ def create(call: Call, file: Path | None, name: str | None, **given: Any) -> Non
     shown = show("jobs", made)
     call.show([shown] if call.for_people else shown, JOB_COLUMNS)
     if not call.wants_data:
-        call.say(f"follow it with: lazulite job stream -n {made['name']}")
+        call.say(_next_step(str(made["name"]), str(shown.get("status"))))
+
+
+def _next_step(name: str, status: str) -> str:
+    if status in ("Completed", "Failed", "Canceled"):  # the same job was submitted before
+        return f"it has ended: {status}; look at it with: lazulite job show -n {name}"
+    return f"follow it with: lazulite job stream -n {name}"
 
 
 def _stream(call: Call, name: str, *, logs: bool) -> None:

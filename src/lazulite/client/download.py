@@ -73,7 +73,7 @@ def bring(session: Session, parts: list[Part], say: Callable[[str], None]) -> in
         root = _container(session, part.source.datastore)
         names = list(_names(session.connection, root, part.source.path))
         jobs = [(name, _target(part, name)) for name in names]
-        say(f"{len(jobs)} files to {part.target}")
+        say(f"{len(jobs)} file{'' if len(jobs) == 1 else 's'} to {part.target}")
         with ThreadPoolExecutor(_LANES) as pool:
             list(pool.map(lambda job, root=root: _fetch(session, root, *job), jobs))
         count += len(jobs)
