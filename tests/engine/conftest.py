@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from tests.databases import KINDS, empty_database
 from tests.engine.fakes import Lab
 
 
@@ -18,13 +20,13 @@ def new_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "lazulite.db"
 
 
-@pytest.fixture
-def lab(tmp_path: Path, new_home: Path) -> Iterator[Lab]:
-    """A home without an engine."""
-    shutil.copy(new_home, tmp_path)
-    made = Lab(tmp_path)
-    yield made
-    made.close()
+@pytest.fixture(params=KINDS)
+def lab(request: pytest.FixtureRequest, tmp_path: Path, new_home: Path) -> Iterator[Lab]:
+    """A home without an engine, on a database of each kind in turn."""
+    if request.param == "sqlite":
+        shutil.copy(new_home, tmp_path)
+    with empty_database(request.param, tmp_path) as url, closing(Lab(tmp_path, url=url)) as made:
+        yield made
 
 
 @pytest.fixture

@@ -21,7 +21,6 @@ from lazulite.files.digests import Digests
 from lazulite.files.snapshots import FolderSnapshots
 from lazulite.ports.compute import Alive, Capacity, Ended, Launch, Lost, Sight, Unclaimed
 from lazulite.ports.environments import BuildCanceled, Cached, EnvironmentSpec, Prefix
-from lazulite.ports.store import Store
 from lazulite.services import jobs
 from lazulite.services.changes import Changes
 from lazulite.services.context import Services
@@ -213,10 +212,10 @@ class FakeEnvironments:
 class Lab:
     """A home: store, folders and machine stay while engines come and go."""
 
-    def __init__(self, folder: Path, *, slots: int = 4, store: Store | None = None) -> None:
+    def __init__(self, folder: Path, *, slots: int = 4, url: str | None = None) -> None:
         self.folder = folder
         self.news = News()
-        self.store = store or open_store(f"sqlite:///{folder / 'lazulite.db'}")
+        self.store = open_store(url or f"sqlite:///{folder / 'lazulite.db'}")
         self.machine = Machine(self.news.tell, lambda _launch: 0)
         self.environments = FakeEnvironments(folder / "envs", self.news.tell)
         self.slots = slots

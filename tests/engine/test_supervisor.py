@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from tests.engine.fakes import Lab, chain, command, pipeline, step
+from tests.engine.fakes import Lab, Machine, chain, command, pipeline, step
 from tests.engine.test_commands import needs
 
 from lazulite.domain.errors import Unavailable
@@ -45,11 +45,28 @@ def test_an_engine_that_closes_gives_its_jobs_to_the_next(lab: Lab) -> None:
     lab.running("j")
     engine.close()
     lab.engine = None
-    lab.start(host="another")
+    lab.start(host="one")
     lab.until(lambda: bool(lab.machine.of("j").watchers), "adopted")
     lab.machine.end("j")
     assert lab.ended("j").status is JobStatus.COMPLETED
     assert lab.machine.launched == [("j", 1)]
+
+
+def test_an_attempt_of_another_machine_is_lost_and_not_run_twice(lab: Lab) -> None:
+    lab.start(host="one")
+    lab.machine.script = runs_on
+    lab.submit("j", command())
+    lab.running("j")
+    lab.kill()
+    lab.machine = Machine(lab.news.tell, lambda _launch: 0)  # it has no record of the attempt
+    engine = lab.start(host="another")
+    late = datetime.now(UTC) + timedelta(days=1)
+    engine._core.post(lambda: engine._take_over(late, ""))
+    job = lab.ended("j")
+    assert job.status is JobStatus.FAILED
+    assert job.error is not None
+    assert job.error.code == "ProcessLost"
+    assert lab.machine.launched == []
 
 
 def test_a_kill_while_an_environment_is_built_builds_it_again(

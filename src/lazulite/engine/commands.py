@@ -175,10 +175,18 @@ class Commands:
         look = self._backend.look
         self._core.work(live, lambda: look(launch), lambda sight: self._seen(live, launch, sight))
 
+    def _believed(self, live: LiveCommand, sight: Sight) -> Sight:
+        """Return what was seen, unless nothing was seen of an attempt that may have run."""
+        if not isinstance(sight, Unclaimed):
+            return sight
+        if live.job.id in self._core.foreign:
+            return Lost(reason="the server that ran it, on another machine, fell silent")
+        if live.job.timeline.running:  # its record is gone (power cut): never run it twice
+            return Lost(reason="the machine stopped before the record of its process was kept")
+        return sight
+
     def _seen(self, live: LiveCommand, launch: Launch, sight: Sight) -> None:
-        if isinstance(sight, Unclaimed) and live.job.timeline.running:
-            # it ran, and its record is gone (power cut): never run it twice
-            sight = Lost(reason="the machine stopped before the record of its process was kept")
+        sight = self._believed(live, sight)
         if isinstance(sight, Unclaimed):
             if live.canceled:
                 self.finish(live, JobStatus.CANCELED)

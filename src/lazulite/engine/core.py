@@ -23,8 +23,8 @@ from lazulite.services.context import Services
 T = TypeVar("T")
 log = logging.getLogger("lazulite.engine")
 
-LEASE = timedelta(seconds=60)
-BEAT = 20.0  # seconds between two extensions of the lease
+LEASE = timedelta(minutes=5)  # a restart within it loses nothing to another machine's engine
+BEAT = 60.0  # seconds between two extensions of the lease
 WORKERS = 8  # threads that launch, look and collect
 SOON = 0.1  # seconds until what can wait is written
 LONGEST = 3600.0  # seconds of one wait; a longer timer takes several
@@ -40,6 +40,7 @@ class Core:
         self.token = token
         self.host = host
         self.live: dict[int, LiveJob] = {}
+        self.foreign: set[int] = set()  # taken over from an engine of another machine or home
         self.turn = Turn()
         self.closing = threading.Event()
         self._inbox: queue.SimpleQueue[tuple[Act, LiveJob | None]] = queue.SimpleQueue()

@@ -252,5 +252,12 @@ def _fetch(url: str, folder: Path) -> Path:
         ):
             shutil.copyfileobj(source, sink)
     except (OSError, HTTPException, ValueError) as error:
-        raise InvalidInput(f"{url} could not be downloaded: {error}") from error
+        raise InvalidInput(f"{_shown(url)} could not be downloaded: {error}") from error
     return partial.rename(target)
+
+
+def _shown(url: str) -> str:
+    """Return a URL without what may be secret in it: who asks, and a signature."""
+    scheme, _, rest = url.partition("?")[0].partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import secrets
 import threading
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from lazulite.domain.errors import Unavailable
 from lazulite.domain.job import Job
 from lazulite.engine.adoption import Adoption
 from lazulite.engine.commands import Commands
@@ -23,7 +21,6 @@ from lazulite.services.context import Services
 from lazulite.services.jobs import Work
 
 Loaded = tuple[Job, Work]
-log = logging.getLogger("lazulite.engine")
 
 
 class Engine:
@@ -85,12 +82,7 @@ class Engine:
         self._core.close()
         if self._thread.is_alive():
             self._thread.join(timeout=10)
-        try:
-            self._core.services.store.write(lambda tx: tx.executions.release(self._core.token))
-        except Unavailable as error:  # the next engine of this home takes them all the same
-            log.warning("leases were not given back: %s", error)
-        finally:
-            self._backend.close()
+        self._backend.close()  # the leases stay: the next engine of this home takes them over
 
     # --- the lease ----------------------------------------------------------------------------
 
@@ -132,9 +124,11 @@ class Engine:
             self._pipelines.cancel(live)
 
     def _take_over(self, now: datetime, host: str) -> None:
-        def work(tx: Tx) -> list[int]:
+        def work(tx: Tx) -> tuple[list[int], list[int]]:
             token = self._core.token
-            return [*tx.executions.takeover(token, now, host), *tx.executions.claim(token)]
+            return tx.executions.takeover(token, now, host), tx.executions.claim(token)
 
-        taken = self._core.services.store.write(work)
-        self._adoption.adopt([job for job in taken if job not in self._core.live])
+        taken, free = self._core.services.store.write(work)
+        if not host:
+            self._core.foreign.update(taken)
+        self._adoption.adopt([job for job in taken + free if job not in self._core.live])

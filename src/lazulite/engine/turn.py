@@ -73,7 +73,7 @@ class Turn:
 
 
 def clash(tx: Tx, job: Job, specs: Iterable[tuple[str, OutputSpec, str]]) -> str | None:
-    """Say which output names a version of a data asset that is something else already.
+    """Say which output names a version of an asset that is something else already.
 
     Args:
         tx: the transaction.
@@ -83,7 +83,8 @@ def clash(tx: Tx, job: Job, specs: Iterable[tuple[str, OutputSpec, str]]) -> str
     for output, spec, uri in specs:
         if spec.name and spec.version and _taken(tx, job.workspace, spec, uri):
             return (
-                f"outputs.{output}: version '{spec.version}' of data asset '{spec.name}' exists "
+                f"outputs.{output}: version '{spec.version}' of {_NOUN[_kind(spec.type)]} "
+                f"'{spec.name}' exists "
                 "already and versions do not change; name another version, or none for the next one"
             )
     return None
@@ -92,25 +93,31 @@ def clash(tx: Tx, job: Job, specs: Iterable[tuple[str, OutputSpec, str]]) -> str
 def _taken(tx: Tx, workspace: int, spec: OutputSpec, uri: str) -> bool | None:
     """Return None if there is no such version, else whether it is something else than `uri`."""
     try:
-        found = tx.assets.get(workspace, AssetKind.DATA, spec.name or "", spec.version or "")
+        found = tx.assets.get(workspace, _kind(spec.type), spec.name or "", spec.version or "")
     except NotFound:
         return None
-    return bool(found.body.get("dataUri") != uri)
+    return bool(found.body.get(f"{_STEM[found.kind]}Uri") != uri)
+
+
+def _kind(kind: str) -> AssetKind:
+    """Return what an output becomes by its type: `custom_model` a model, `uri_folder` data."""
+    return AssetKind.MODEL if kind.endswith("_model") else AssetKind.DATA
 
 
 def _add_asset(tx: Tx, job: Job, spec: OutputSpec, value: OutputValue, now: datetime) -> str | None:
     name = spec.name or ""
-    version = spec.version or _next_version(tx, job.workspace, name)
+    kind = _kind(spec.type)
+    version = spec.version or _next_version(tx, job.workspace, kind, name)
     taken = _taken(tx, job.workspace, spec, value.uri) if spec.version else None
     if taken:  # since `clash` was asked: another job or client was quicker
-        log.warning("job %s: data asset %s:%s was taken, none registered", job.name, name, version)
+        log.warning("job %s: %s %s:%s was taken", job.name, _NOUN[kind], name, version)
         return None
     if taken is None:
         asset = Asset(
-            kind=AssetKind.DATA,
+            kind=kind,
             name=name,
             version=version,
-            body={"dataType": value.type, "dataUri": value.uri, "isAnonymous": False},
+            body={f"{_STEM[kind]}Type": value.type, f"{_STEM[kind]}Uri": value.uri},
             created_at=now,
             created_by=job.created_by,
             modified_at=now,
@@ -119,8 +126,8 @@ def _add_asset(tx: Tx, job: Job, spec: OutputSpec, value: OutputValue, now: date
     return f"{name}:{version}"
 
 
-def _next_version(tx: Tx, workspace: int, name: str) -> str:
+def _next_version(tx: Tx, workspace: int, kind: AssetKind, name: str) -> str:
     try:
-        return tx.assets.container(workspace, AssetKind.DATA, name).next
+        return tx.assets.container(workspace, kind, name).next
     except NotFound:
         return "1"

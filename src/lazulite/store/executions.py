@@ -38,8 +38,6 @@ _CLAIM_ANY = (
     .returning(jobs.c.id)
 )
 _CLAIM = _CLAIM_ANY.where(among(jobs.c.id, "jobs"))
-_FREE_ALL = sa.update(jobs).where(jobs.c.lease_token == _token).values(lease_token=FREE)
-_FORGET = sa.delete(engines).where(engines.c.token == _token)
 _BURY = (
     sa.delete(engines)
     .where(
@@ -105,11 +103,6 @@ class SqlExecutions:
             index_elements=["token"], set_={"host": row["host"], "until": row["until"]}
         )
         self._db.execute(change, row)
-
-    def release(self, token: str) -> None:
-        """Give every lease of an engine back; for one that stops in order."""
-        self._db.execute(_FREE_ALL, {"token": token})
-        self._db.execute(_FORGET, {"token": token})
 
     def claim(self, token: str, jobs: Sequence[int] | None = None) -> list[int]:
         """Take the free ones (of these); return the rows that this call took."""

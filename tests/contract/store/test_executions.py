@@ -271,16 +271,6 @@ def test_two_engines_cannot_both_finish_a_job(store: Store, workspace: int) -> N
 # -- leases --------------------------------------------------------------------------------------
 
 
-def test_an_engine_that_stops_frees_its_jobs(store: Store, workspace: int) -> None:
-    job = held(store, workspace)
-    other = held(store, workspace, TWO)
-    store.write(lambda tx: tx.executions.release(ONE))
-    with pytest.raises(StaleLease):
-        advance(store, ONE, (job.id, {"attempt": 1}))
-    assert claim(store, "engine-3") == [job.id]
-    advance(store, TWO, (other.id, {"attempt": 1}))
-
-
 def test_an_engine_that_fell_silent_is_taken_over(store: Store, workspace: int) -> None:
     job = held(store, workspace)
     beat(store, ONE, HERE, timedelta(seconds=5))
