@@ -78,7 +78,7 @@ def encode_run(run: RunRecord) -> Json:
 
 
 def _inputs(run: RunRecord) -> Json:
-    datasets = [
+    datasets: list[Json] = [
         {
             "tags": [{"key": key, "value": value} for key, value in one.tags.items()],
             "dataset": {"name": one.name, "digest": one.digest, **one.body},
