@@ -160,6 +160,15 @@ def test_a_named_output_becomes_the_next_version_of_a_data_asset(running: Lab) -
     assert get.body["dataUri"] == running.job("q--a").outputs["out"].uri
 
 
+def test_a_named_output_of_a_models_type_becomes_a_model(running: Lab) -> None:
+    spec = OutputSpec(type="custom_model", name="best", version="1")
+    job = running.run("j", command(outputs={"out": spec}))
+    get = running.store.read(
+        lambda tx: tx.assets.get(running.workspace.id, AssetKind.MODEL, "best", "1")
+    )
+    assert get.body == {"modelType": "custom_model", "modelUri": job.outputs["out"].uri}
+
+
 def test_an_output_whose_version_exists_fails_its_job_only(running: Lab) -> None:
     running.run("p", pipeline({"a": named("7")}, force_rerun=True))
     job = running.run("q", pipeline({"a": named("7")}, force_rerun=True))

@@ -66,7 +66,7 @@ class OutputSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     type: str = "uri_folder"
     mode: str | None = None  # rw_mount, upload, direct
     uri: str | None = None  # azureml://datastores/... ; None = the default datastore
-    name: str | None = None  # registers a data asset of this name when the job completes
+    name: str | None = None  # registers data, or a model, of this name when the job completes
     version: str | None = None  # None = next free version
 
 

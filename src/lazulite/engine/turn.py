@@ -18,6 +18,8 @@ from lazulite.ports.store import Tx
 
 Act = Callable[[], None]
 log = logging.getLogger("lazulite.engine")
+_NOUN = {AssetKind.DATA: "data asset", AssetKind.MODEL: "model"}
+_STEM = {AssetKind.DATA: "data", AssetKind.MODEL: "model"}  # of the fields of its body
 
 
 @dataclass(slots=True)

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from lazulite import Workspace
+from tests.e2e.server import Server
 from tests.wire.sdk import SDK
 
 pytestmark = [*SDK, pytest.mark.timeout(180)]
@@ -244,3 +246,15 @@ def test_an_unchanged_script_runs_a_command_and_a_pipeline(
 def _final(client: Any, name: str) -> Any:
     client.jobs.stream(name)
     return client.jobs.get(name)
+
+
+def test_what_the_command_line_submitted_is_read(
+    worker: Any, engine: Server, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAZULITE_HOME", str(engine.home))
+    with Workspace() as workspace:
+        name = workspace.submit(project / "pipeline.yml").wait().name
+    job = worker.jobs.get(name)
+    assert list(job.jobs) == ["one", "two"]
+    component = worker.components.get(*job.jobs["one"].component.split(":"))
+    assert component.command.startswith("python copy_step.py")
