@@ -229,3 +229,18 @@ def test_what_cannot_be_fetched_says_why(lab: Lab, web: Any, uri: str, what: str
     data = DataInput(type="uri_file", uri=uri.replace("{port}", str(web.server_port)))
     with pytest.raises(InvalidInput, match=what):
         prepared(lab, inputs={"d": data})
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "http://user:s3cret@127.0.0.1:{port}/gone.csv?sig=s3cret",
+        "http://127.0.0.1:{port}/a b?sig=s3cret",
+        "wasbs://c@a/x?sig=s3cret",
+    ],
+)
+def test_what_cannot_be_fetched_keeps_its_secrets(lab: Lab, web: Any, uri: str) -> None:
+    value = DataInput(type="uri_file", uri=uri.format(port=web.server_port))
+    with pytest.raises(InvalidInput) as caught:
+        prepared(lab, inputs={"d": value})
+    assert "s3cret" not in str(caught.value)

@@ -238,7 +238,8 @@ def _copy(source: Path, target: Path) -> Path:
 def _fetch(url: str, folder: Path) -> Path:
     """Download a public file once."""
     if not url.startswith(("https://", "http://")):
-        raise InvalidInput(f"{url!r} cannot be read: upload the data or give an https:// address")
+        shown = url.partition("?")[0]
+        raise InvalidInput(f"{shown!r} cannot be read: upload the data or give an https:// address")
     name = url.partition("?")[0].partition("#")[0].rstrip("/").rpartition("/")[2]
     target = folder / ("data" if name.strip(".") == "" else name)
     if target.exists():
@@ -252,7 +253,8 @@ def _fetch(url: str, folder: Path) -> Path:
         ):
             shutil.copyfileobj(source, sink)
     except (OSError, HTTPException, ValueError) as error:
-        raise InvalidInput(f"{_shown(url)} could not be downloaded: {error}") from error
+        why = str(error).replace(url.partition("?")[2] or "?", "...")
+        raise InvalidInput(f"{_shown(url)} could not be downloaded: {why}") from error
     return partial.rename(target)
 
 

@@ -37,8 +37,14 @@ from lazulite.formats.azure.interface import (
 from lazulite.formats.azure.reader import Reader
 
 MASK = "********"
-_SECRET = re.compile(
-    r"KEY|TOKEN|SECRET|PASSW|PWD|CREDENTIAL|CONNECTION_?STRING|SAS|AUTH|PRIVATE", re.IGNORECASE
+_SECRET = re.compile(  # in the name of a variable
+    r"KEY|TOKEN|SECRET|PASS|PWD|CRED|CONNECTION_?STRING|SAS|AUTH|PRIVATE|BEARER|WEBHOOK"
+    r"|(?:^|_)(?:PAT|PW)(?:$|_)",
+    re.IGNORECASE,
+)
+_SECRET_INSIDE = re.compile(  # in its value: a URL with a password or a signature, an account's key
+    r"://[^/\s:@]*:[^/\s@]+@|[?&](?:sig|token|access_token|key|password)=|AccountKey=",
+    re.IGNORECASE,
 )
 _VARIABLES = ("environmentVariables", "environment_variables")
 Inputs = dict[str, str | DataInput | None]
@@ -226,7 +232,10 @@ def encode_job(job: Job, workspace: WorkspaceId, *, portal: str = "") -> dict[st
 
 def mask(variables: dict[str, str]) -> dict[str, str]:
     """Return environment variables with the value of each that looks like a secret hidden."""
-    return {k: MASK if _SECRET.search(k) else v for k, v in variables.items()}
+    return {
+        name: MASK if _SECRET.search(name) or _SECRET_INSIDE.search(str(value)) else value
+        for name, value in variables.items()
+    }
 
 
 def hide_secrets(body: Any) -> Any:
