@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import socket
 import statistics
 import time
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -131,6 +133,29 @@ def test_a_name_that_is_none_is_refused_with_a_sentence(live: Live, name: str) -
     answer = live.put(f"{SCOPE}/data/{name}/versions/1", body)
     assert (answer.status, answer.code) == (400, "ValidationError")
     assert "data name" in answer.message
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"origin": "http://evil.example"}, 403),
+        ({"origin": "null"}, 403),
+        ({"origin": "http://["}, 403),
+        ({"sec_fetch_site": "cross-site"}, 403),
+        ({"sec_fetch_site": "same-origin"}, 200),
+        ({}, 200),
+    ],
+)
+def test_a_page_of_another_site_may_not_use_what_the_browser_remembers(
+    live: Live, headers: dict[str, str], status: int
+) -> None:
+    basic = base64.b64encode(f"me:{live.tokens.owner}".encode()).decode()
+    call = partial(live.get, SCOPE, **headers)
+    assert call(token=None, authorization=f"Basic {basic}").status == status
+    assert call().status == 200
+    assert (
+        live.get(SCOPE, token=None, authorization=f"Basic {basic}", origin=live.http).status == 200
+    )
 
 
 def test_a_jobs_token_opens_its_own_workspace_only(live: Live) -> None:

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from lazulite.domain.access import Principal, Role, authorize
-from lazulite.domain.errors import NotFound, TooLarge, Unauthenticated
+from lazulite.domain.errors import Denied, NotFound, TooLarge, Unauthenticated
 from lazulite.domain.ids import LOCAL_GROUP, LOCAL_SUBSCRIPTION, WorkspaceId
 from lazulite.services.context import Services
 from lazulite.wire.auth import Caller, Tokens, check_signed
@@ -164,6 +164,7 @@ class Desk:
     def _identify(self, route: Route, request: Request) -> Caller:
         if route.action is None:
             return Caller(principal=_NOBODY)
+        _check_site(request)
         return self._tokens.identify(
             request.headers.get("authorization"),
             request.query_params.get("sig"),
@@ -220,6 +221,21 @@ class Desk:
             final = True
         if final:
             raise Unauthenticated("the job of this token has ended, and its token with it")
+
+
+def _check_site(request: Request) -> None:
+    """Refuse what a page of another site makes a browser send with credentials it remembers.
+
+    Raises:
+        Denied: it is such a request. A Bearer token is never sent by a browser of its own accord.
+    """
+    headers = request.headers
+    if headers.get("authorization", "").lower().startswith("bearer "):
+        return
+    site, origin = headers.get("sec-fetch-site", "none"), headers.get("origin")
+    foreign = origin is not None and origin.partition("://")[2] != headers.get("host")
+    if "sig" not in request.query_params and (foreign or site in {"cross-site", "same-site"}):
+        raise Denied("a page of another site may not use the token that the browser remembers")
 
 
 def _workspace(params: Mapping[str, str]) -> WorkspaceId | None:
