@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -132,6 +133,29 @@ def test_download_copies_and_a_mount_does_not(lab: Lab) -> None:
         assert own not in Path(launch.env["AZURE_ML_INPUT_mount"]).parents
         (own / "folder/a.csv").write_text("changed")
     assert Path(launch.env["AZURE_ML_INPUT_mount"]).read_text() == "x"
+
+
+@pytest.mark.parametrize("leads", ["out", "up", "round"])
+def test_a_link_out_of_a_folder_is_not_downloaded(lab: Lab, tmp_path: Path, leads: str) -> None:
+    data = stored(lab, "links/sub/a.csv")
+    folder = DataInput(type="uri_folder", uri=data.uri.removesuffix("/sub/a.csv"), mode="download")
+    place = Path(prepared(lab, inputs={"d": data}).env["AZURE_ML_INPUT_d"]).parent
+    (tmp_path / "secret").mkdir()
+    target = {"out": tmp_path / "secret", "up": place.parent, "round": place}[leads]
+    (place / "link").symlink_to(target)
+    with pytest.raises(InvalidInput, match="points out of its folder or in a circle"):
+        prepared(lab, inputs={"d": folder})
+
+
+def test_links_inside_are_downloaded_and_what_has_no_content_is_not(lab: Lab) -> None:
+    data = stored(lab, "mixed/a.csv")
+    folder = DataInput(type="uri_folder", uri=data.uri.removesuffix("/a.csv"), mode="download")
+    place = Path(prepared(lab, inputs={"d": data}).env["AZURE_ML_INPUT_d"]).parent
+    (place / "b.csv").symlink_to("a.csv")
+    (place / "nothing").symlink_to("none")
+    os.mkfifo(place / "pipe")
+    got = Path(prepared(lab, inputs={"d": folder}).env["AZURE_ML_INPUT_d"])
+    assert sorted(one.name for one in got.iterdir()) == ["a.csv", "b.csv"]
 
 
 def test_direct_gives_the_address(lab: Lab) -> None:

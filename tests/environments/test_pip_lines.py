@@ -107,3 +107,9 @@ def test_an_error_shows_no_password() -> None:
     with pytest.raises(InvalidInput) as caught:
         read("--proxy http://me:hunter2@proxy")
     assert "hunter2" not in caught.value.message
+
+
+@pytest.mark.parametrize("line", ["https://h/a.whl\n-r /etc/passwd", "--pre\n-e /x", "six\r-e /x"])
+def test_one_item_is_one_line(line: str) -> None:
+    with pytest.raises(InvalidInput, match="more than one line"):
+        PipList().add(line, "pip.0")

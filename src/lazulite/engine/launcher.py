@@ -7,6 +7,7 @@ import shutil
 import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from http.client import HTTPException
 from pathlib import Path
 
@@ -229,10 +230,28 @@ def _copy(source: Path, target: Path) -> Path:
     _remove(target)
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     if source.is_dir():
-        shutil.copytree(source, target)
+        shutil.copytree(source, target, ignore=partial(_left_out, os.path.realpath(source)))
         return target
     target.mkdir(mode=0o700)
     return Path(shutil.copy(source, target / source.name))
+
+
+def _left_out(root: str, folder: str, names: list[str]) -> list[str]:
+    """Name what has no content: pipes, devices, symlinks to nothing.
+
+    Raises:
+        InvalidInput: a symlink leads out of `root`, or in a circle.
+    """
+    paths = [Path(folder, name) for name in names]
+    above = {os.path.realpath(one) for one in (folder, *Path(folder).parents)}
+    for path in paths:
+        real = os.path.realpath(path)
+        if path.is_symlink() and (not real.startswith(f"{root}/") or real in above):
+            raise InvalidInput(
+                f"symlink {str(path)!r} points out of its folder or in a circle, to {real!r}; "
+                "copy the file in its place"
+            )
+    return [path.name for path in paths if not (path.is_file() or path.is_dir())]
 
 
 def _fetch(url: str, folder: Path) -> Path:

@@ -85,6 +85,11 @@ class PipList:
         text = _COMMENT.sub("", line).strip()
         if not text:
             return
+        if len(text.splitlines()) > 1:  # would be lines of the requirements file, unread by us
+            raise InvalidInput(
+                f"{mask(text)[:200]!r} is more than one line: make each an item of the pip list",
+                path=path,
+            )
         if text.startswith("-"):
             self._add_option(text, path)
             return
