@@ -243,7 +243,7 @@ def _left_out(root: str, folder: str, names: list[str]) -> list[str]:
         InvalidInput: a symlink leads out of `root`, or in a circle.
     """
     paths = [Path(folder, name) for name in names]
-    above = {os.path.realpath(one) for one in (folder, *Path(folder).parents)}
+    above = {os.path.realpath(one) for one in (Path(folder), *Path(folder).parents)}
     for path in paths:
         real = os.path.realpath(path)
         if path.is_symlink() and (not real.startswith(f"{root}/") or real in above):
