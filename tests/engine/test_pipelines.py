@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 from tests.engine.fakes import Lab, chain, command, pipeline, step, write_output
 
@@ -300,6 +301,16 @@ def test_a_pipeline_that_continues_leaves_out_only_what_needs_the_failed_step(ru
     job = running.run("p", pipeline(nodes, continue_on_step_failure=True))
     assert job.status is JobStatus.FAILED
     assert running.statuses("p") == {"bad": "Failed", "a": "Completed", "b": "Completed"}
+
+
+def test_a_failed_pipeline_keeps_the_outputs_that_were_made(running: Lab) -> None:
+    running.machine.script = fails("bad")
+    good = msgspec.structs.replace(step(), exports={"out": "result"})
+    nodes = {"good": good, "bad": step()}
+    work = pipeline(nodes, outputs={"result": OutputSpec()}, continue_on_step_failure=True)
+    job = running.run("p", work)
+    assert job.status is JobStatus.FAILED
+    assert job.outputs["result"].uri == running.job("p--good").outputs["out"].uri
 
 
 def wait_for(claim: Callable[[], bool]) -> None:

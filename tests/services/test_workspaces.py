@@ -37,6 +37,14 @@ def test_the_default_workspace_is_made_once(services: Services) -> None:
     assert (first.ids, first.location) == (DEFAULT_WORKSPACE, "local")
 
 
+def test_the_default_workspace_is_there_again_after_it_was_deleted(services: Services) -> None:
+    first = workspaces.ensure_default(services)
+    assert workspaces.delete(services, DEFAULT_WORKSPACE)
+    again = workspaces.get(services, DEFAULT_WORKSPACE)
+    assert again.id != first.id
+    assert computes.get(services, DEFAULT_WORKSPACE, "local").name == "local"
+
+
 def test_a_workspace_is_found_in_any_case_and_shown_as_written(services: Services) -> None:
     make(services)
     assert workspaces.get(services, WorkspaceId("s", "GROUP", "team")).ids == TEAM

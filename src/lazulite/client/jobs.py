@@ -21,7 +21,7 @@ _PAUSE = 0.05  # seconds before the first time; each pause is twice the one befo
 
 def get(session: Session, name: str) -> dict[str, Any]:
     """Return a job as Azure's JSON."""
-    return dict(session.arm("GET", f"jobs/{name}"))
+    return dict(session.arm("GET", f"jobs/{quote(name, safe='')}"))
 
 
 def listed(
@@ -40,12 +40,12 @@ def listed(
 
 def children(session: Session, name: str) -> list[dict[str, Any]]:
     """Return the jobs of a pipeline's steps."""
-    return list(session.pages(f"jobs/{name}/children"))
+    return list(session.pages(f"jobs/{quote(name, safe='')}/children"))
 
 
 def cancel(session: Session, name: str) -> None:
     """Ask for a job to be canceled; it is, once it says so."""
-    session.arm("POST", f"jobs/{name}/cancel", repeat=True)
+    session.arm("POST", f"jobs/{quote(name, safe='')}/cancel", repeat=True)
 
 
 def edit(session: Session, job: Mapping[str, Any], changes: Mapping[str, Any]) -> None:
@@ -57,7 +57,7 @@ def edit(session: Session, job: Mapping[str, Any], changes: Mapping[str, Any]) -
 
 def explain(session: Session, name: str) -> dict[str, Any]:
     """Return per step whose outputs it has, or what made it run again."""
-    return dict(session.connection.json("GET", session.own(f"jobs/{quote(name)}/explain")))
+    return dict(session.connection.json("GET", session.own(f"jobs/{quote(name, safe='')}/explain")))
 
 
 def watch(session: Session, name: str, *, silence: float | None = None) -> Iterator[dict[str, Any]]:
@@ -75,7 +75,7 @@ def watch(session: Session, name: str, *, silence: float | None = None) -> Itera
         Unavailable: the server went away, or was silent for too long.
     """
     connection = session.connection.another()
-    path, broken = session.own(f"jobs/{quote(name)}/watch"), 0
+    path, broken = session.own(f"jobs/{quote(name, safe='')}/watch"), 0
     try:
         while True:
             final, reason = False, Unavailable(f"job {name}: its states end before the job does")
@@ -104,7 +104,7 @@ def log(
     A log that is followed and breaks off is taken up again where it broke.
     """
     connection = session.connection.another()
-    path, broken = session.own(f"jobs/{quote(name)}/log"), 0
+    path, broken = session.own(f"jobs/{quote(name, safe='')}/log"), 0
     try:
         while True:
             query = {"file": file, "offset": offset, "follow": int(follow)}

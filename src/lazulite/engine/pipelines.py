@@ -170,9 +170,9 @@ class Pipelines:
             outcome = JobStatus.FAILED
         status = JobStatus.CANCELED if live.canceled else outcome
         fields: dict[str, Any] = {"status": status, "ended": self._core.now()}
-        if status is JobStatus.COMPLETED:
-            fields["outputs"] = _exported(live)
-        elif status is JobStatus.FAILED:
+        if exported := _exported(live):  # what was made counts, whatever failed beside it
+            fields["outputs"] = exported
+        if status is JobStatus.FAILED:
             fields["error"] = live.crashed or (_blame(live.failed) if live.failed else None)
         self._core.write(live, **fields)
         self._core.live.pop(live.job.id, None)

@@ -86,6 +86,8 @@ def update(services: Services, ids: WorkspaceId, draft: WorkspaceDraft) -> Works
 def delete(services: Services, ids: WorkspaceId) -> bool:
     """Delete a workspace with everything in it, the files of its datastores too.
 
+    The default workspace is made anew at once, empty, for every client counts on it.
+
     Returns:
         Whether there was one.
 
@@ -113,6 +115,8 @@ def delete(services: Services, ids: WorkspaceId) -> bool:
         shutil.rmtree(folder, ignore_errors=True)  # what stays can be reached by nobody
     if row and services.runs is not None:
         shutil.rmtree(services.runs / str(row), ignore_errors=True)
+    if ids.key == DEFAULT_WORKSPACE.key:
+        ensure_default(services)
     return row > 0
 
 
