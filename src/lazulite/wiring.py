@@ -20,10 +20,10 @@ from typing import IO
 import lazulite
 from lazulite.compute.local import LocalCompute
 from lazulite.config import DEFAULT_HTTP_PORT, DEFAULT_HTTPS_PORT, Settings
-from lazulite.domain.errors import Conflict, Unavailable
+from lazulite.domain.errors import Conflict, InvalidInput, Unavailable
 from lazulite.domain.job import Job
 from lazulite.domain.workspace import Workspace
-from lazulite.engine.launcher import Launcher
+from lazulite.engine.launcher import NOT_PLAIN, Launcher
 from lazulite.engine.supervisor import Engine
 from lazulite.environments.uv import UvEnvironments
 from lazulite.files.data import LocalFiles
@@ -88,6 +88,12 @@ def _uvloop() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 def _make_home(home: Path) -> None:
+    if odd := NOT_PLAIN.findall(str(home)):
+        raise InvalidInput(
+            f"home {home} has characters that the shells of jobs would read as their own "
+            f"({' '.join(sorted({repr(one) for one in odd}))}): choose another with LAZULITE_HOME",
+            path="LAZULITE_HOME",
+        )
     try:
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
         probe = home / f".probe.{os.getpid()}"

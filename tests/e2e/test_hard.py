@@ -115,6 +115,33 @@ def test_a_folder_of_data_is_uploaded_once_and_linked_after(
     assert linked.stat().st_size == 64 * 1024**2
 
 
+def test_a_name_that_a_shell_would_run_is_only_a_name(
+    shared_server: Server, tmp_path: Path
+) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "$(touch pwned) it's.csv").write_text("1,2\n")
+    job = write(
+        tmp_path / "job.yml",
+        "command: cat ${{inputs.data}} && cp ${{inputs.data}} ${{outputs.copy}}/copy.csv && ls\n"
+        f"environment: {BARE}\ninputs:\n"
+        '  data: {type: uri_file, path: "data/$(touch pwned) it\'s.csv"}\n'
+        "outputs:\n  copy:\n    type: uri_folder\n"
+        "    path: azureml://datastores/workspaceblobstore/paths/my; touch pwned/\n",
+    )
+    done = shared_server.cli("job", "create", "-f", job, "-n", "odd-names", "--stream")
+    assert done.stdout.splitlines()[0] == "1,2"
+    assert "pwned" not in done.stdout
+    store = shared_server.home / "files" / "stores" / "1" / "workspaceblobstore"
+    assert (store / "my; touch pwned" / "copy.csv").read_text() == "1,2\n"
+
+
+def test_a_home_that_a_shell_would_read_is_refused(tmp_path: Path) -> None:
+    done = Server(tmp_path / "my $(home)").cli("up", check=False)
+    assert done.returncode == 1
+    assert "LAZULITE_HOME" in done.stderr
+    assert not (tmp_path / "my $(home)").exists()
+
+
 def test_a_second_server_on_one_home_says_who_holds_it(shared_server: Server) -> None:
     done = shared_server.cli("up", check=False)
     assert done.returncode == 5

@@ -169,6 +169,24 @@ def test_a_jobs_token_opens_its_own_workspace_only(live: Live) -> None:
     assert live.call("POST", SCOPE + "/datastores/x/listSecrets", token=token).status == 403
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("PUT", "/computes/local"),
+        ("DELETE", "/computes/local"),
+        ("POST", "/computes/local/stop"),
+        ("PUT", "/datastores/mine"),
+        ("DELETE", "/datastores/mine"),
+        ("POST", "/jobs/other/cancel"),
+        ("DELETE", "/jobs/other"),
+    ],
+)
+def test_a_jobs_token_manages_nothing(live: Live, method: str, path: str) -> None:
+    job = add_job(live, "modest")
+    token = live.tokens.mint_job(DEFAULT_WORKSPACE, job.name, job.id)
+    assert live.call(method, SCOPE + path, token=token).status == 403
+
+
 def test_a_jobs_token_opens_the_blobs_of_its_own_workspace_only(live: Live) -> None:
     live.put(TEAM, {"location": "local"})
     job = add_job(live, "blobs")

@@ -13,7 +13,8 @@ class Action(StrEnum):
     """What a request does to the workspace."""
 
     READ = "read"
-    WRITE = "write"  # assets, computes, datastores, jobs
+    WRITE = "write"  # submit jobs, register assets
+    MANAGE = "manage"  # computes and datastores; cancel and delete jobs
     RUN = "run"  # write to one run: logs, metrics, artifacts
     SECRETS = "secrets"  # read credentials of datastores
     ADMIN = "admin"  # create and delete workspaces, stop the server

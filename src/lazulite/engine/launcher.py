@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import urllib.request
 from collections.abc import Callable, Mapping
@@ -46,6 +47,7 @@ INHERITED = frozenset(
         "no_proxy",
     )
 )  # what a job gets from the server's own environment; nothing else leaks
+NOT_PLAIN = re.compile(r"[^\w./\-+@:,=%]")  # characters that a shell may read as its own
 FETCH_TIMEOUT = 60.0  # seconds without a byte
 STD_LOG = "user_logs/std_log.txt"
 BUILD_LOG = "azureml-logs/20_image_build_log.txt"
@@ -112,7 +114,7 @@ class Launcher:
             path.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._code(live, outline.cwd, artifacts)
         inputs = {n: self._input(job, n, v, folder) for n, v in job.inputs.items()}
-        outputs = {n: self._output(job, v) for n, v in job.outputs.items()}
+        outputs = {n: self._output(job, n, v) for n, v in job.outputs.items()}
         command = render_command(live.work.command, _values(inputs, outputs, job.name))
         env = {
             **self._base(prefix),
@@ -165,23 +167,25 @@ class Launcher:
             return value.uri
         storage = parse_storage(value.uri)
         if not isinstance(storage, StoragePath):
-            return str(_fetch(value.uri, folder / "inputs" / name))
+            fetched = _fetch(value.uri, folder / "inputs" / name)
+            return str(_plain(fetched, folder / "links" / "inputs" / name))
         path = self.files.locate(job.workspace, storage.datastore, storage.path)
         if not path.exists():
             raise InvalidInput(
                 f"inputs.{name}: nothing is at {value.uri}; upload it again or name another place",
                 path=f"inputs.{name}",
             )
-        return str(_copy(path, folder / "inputs" / name) if mode == "download" else path)
+        found = _copy(path, folder / "inputs" / name) if mode == "download" else path
+        return str(_plain(found, folder / "links" / "inputs" / name))
 
-    def _output(self, job: Job, value: OutputValue) -> str:
+    def _output(self, job: Job, name: str, value: OutputValue) -> str:
         path = self.output_path(job, value)
         owned = f"/paths/azureml/{job.name}/" in value.uri
         if job.attempt > 1 and owned:
             _remove(path)  # an earlier attempt's leavings
         folder = path.parent if value.type == "uri_file" else path
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return str(path)
+        return str(_plain(path, self.folder(job) / "links" / "outputs" / name))
 
     def output_path(self, job: Job, value: OutputValue) -> Path:
         """Return where an output is on this machine."""
@@ -224,6 +228,21 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def _plain(path: Path, links: Path) -> Path:
+    """Return a path that a shell reads as one word: the path, or a link to it with a plain name.
+
+    Paths go into the text of a command as they are, as on Azure ML; `$(...)` in the name of
+    somebody's file must not run.
+    """
+    if not NOT_PLAIN.search(str(path)):
+        return path
+    link = links / (NOT_PLAIN.sub("_", path.name) or "data")
+    links.mkdir(parents=True, exist_ok=True, mode=0o700)
+    link.unlink(missing_ok=True)
+    link.symlink_to(path)
+    return link
 
 
 def _copy(source: Path, target: Path) -> Path:

@@ -55,8 +55,8 @@ def routes() -> list[Route]:
     table = [
         ("GET", SCOPE + "/datastores", Action.READ, list_all),
         ("GET", _ONE, Action.READ, get),
-        ("PUT", _ONE, Action.WRITE, put),
-        ("DELETE", _ONE, Action.WRITE, delete),
+        ("PUT", _ONE, Action.MANAGE, put),
+        ("DELETE", _ONE, Action.MANAGE, delete),
         ("POST", _ONE + "/listSecrets", Action.SECRETS, list_secrets),
     ]
     return [Route(method=m, path=p, action=a, endpoint=e) for m, p, a, e in table]

@@ -97,8 +97,8 @@ def routes() -> list[Route]:
         ("GET", SCOPE + "/jobs", Action.READ, list_all),
         ("GET", _ONE, Action.READ, get),
         ("PUT", _ONE, Action.WRITE, put),
-        ("DELETE", _ONE, Action.WRITE, delete),
-        ("POST", _ONE + "/cancel", Action.WRITE, cancel),
+        ("DELETE", _ONE, Action.MANAGE, delete),
+        ("POST", _ONE + "/cancel", Action.MANAGE, cancel),
         ("GET", _ONE + "/children", Action.READ, list_children),
     ]
     return [Route(method=m, path=p, action=a, endpoint=e) for m, p, a, e in table]
