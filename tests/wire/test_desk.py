@@ -7,6 +7,7 @@ import http.client
 import socket
 import statistics
 import time
+import uuid
 from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
@@ -182,7 +183,7 @@ def test_a_jobs_token_opens_its_own_workspace_only(live: Live) -> None:
     ],
 )
 def test_a_jobs_token_manages_nothing(live: Live, method: str, path: str) -> None:
-    job = add_job(live, "modest")
+    job = add_job(live, f"modest-{uuid.uuid4().hex}")
     token = live.tokens.mint_job(DEFAULT_WORKSPACE, job.name, job.id)
     assert live.call(method, SCOPE + path, token=token).status == 403
 
