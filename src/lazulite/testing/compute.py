@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shlex
 import signal
+import sys
 import threading
 import time
 from pathlib import Path
@@ -69,8 +71,10 @@ class EndingSuite(ComputeCase):
         (tmp_path / "show.py").write_text(code, encoding="utf-8")
         shells_own = ("('PWD',", "('OLDPWD',", "('SHLVL',", "('_',", "('LC_CTYPE',", "('__CF")
         for number, env in enumerate((given, odd)):
-            for command in ("python3 show.py", "true; python3 show.py"):
-                launch = self.prepare(tmp_path, command, key=f"{number}{command[0]}", env=env)
+            # not `python3`, which may be a script of pyenv
+            show = f"{shlex.quote(sys.executable)} show.py"
+            for command in (show, f"true; {show}"):
+                launch = self.prepare(tmp_path, command, key=f"{number}{len(command)}", env=env)
                 self.run(launch)
                 lines = [line for line in said(launch).splitlines() if line.startswith("(")]
                 seen = [line for line in lines if not line.startswith(shells_own)]
