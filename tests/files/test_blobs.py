@@ -143,9 +143,9 @@ def test_an_upload_that_breaks_leaves_the_old_blob(blobs: FolderBlobs, tmp_path:
 
 def test_content_is_checked_by_its_md5(blobs: FolderBlobs) -> None:
     good = base64.b64encode(hashlib.md5(b"x").digest()).decode()
-    put(blobs, "f", b"x", md5=good)
+    put(blobs, "f", b"x", digests={"md5": good})
     with pytest.raises(DigestMismatch):
-        put(blobs, "f", b"y", md5=good)
+        put(blobs, "f", b"y", digests={"md5": good})
     assert read(blobs, "f") == b"x"
 
 
@@ -175,14 +175,14 @@ def test_of_two_uploads_that_must_not_overwrite_one_wins(blobs: FolderBlobs) -> 
 
 def test_blocks_become_a_blob_in_the_order_of_the_list(blobs: FolderBlobs, root: Path) -> None:
     for block, data in {"b": b"2" * 2_000_000, "a": b"1"}.items():
-        blobs.put_block(name("d/f"), block, io.BytesIO(data), None)
+        blobs.put_block(name("d/f"), block, io.BytesIO(data), {})
     assert list(root.rglob("*")) == []
     blobs.commit(name("d/f"), ["a", "b"], Upload())
     assert read(blobs, "d/f") == b"1" + b"2" * 2_000_000
 
 
 def test_blocks_are_gone_when_their_blob_is_made(blobs: FolderBlobs) -> None:
-    blobs.put_block(name("f"), "a", io.BytesIO(b"1"), None)
+    blobs.put_block(name("f"), "a", io.BytesIO(b"1"), {})
     blobs.commit(name("f"), ["a"], Upload())
     with pytest.raises(InvalidBlocks):
         blobs.commit(name("f"), ["a"], Upload())
@@ -194,7 +194,7 @@ def test_a_blob_of_no_blocks_is_empty(blobs: FolderBlobs) -> None:
 
 def test_a_block_that_came_again_counts_once(blobs: FolderBlobs) -> None:
     for data in (b"first", b"second"):
-        blobs.put_block(name("f"), "a", io.BytesIO(data), None)
+        blobs.put_block(name("f"), "a", io.BytesIO(data), {})
     blobs.commit(name("f"), ["a"], Upload())
     assert read(blobs, "f") == b"second"
 
@@ -202,10 +202,10 @@ def test_a_block_that_came_again_counts_once(blobs: FolderBlobs) -> None:
 def test_blocks_of_an_upload_that_nobody_finished_go_after_a_week(
     blobs: FolderBlobs, tmp_path: Path
 ) -> None:
-    blobs.put_block(name("old"), "a", io.BytesIO(b"1"), None)
+    blobs.put_block(name("old"), "a", io.BytesIO(b"1"), {})
     (folder,) = (tmp_path / "stores" / "1" / ".blobs" / "store" / "blocks").iterdir()
     os.utime(folder, (time.time() - 8 * 24 * 3600,) * 2)
-    blobs.put_block(name("new"), "a", io.BytesIO(b"1"), None)
+    blobs.put_block(name("new"), "a", io.BytesIO(b"1"), {})
     assert not folder.exists()
 
 
@@ -226,7 +226,7 @@ def test_an_unsafe_path_is_refused_everywhere(
     (tmp_path / "stores" / "1" / "x").write_text("canary")
     for act in (
         lambda: put(blobs, path),
-        lambda: blobs.put_block(name(path), "a", io.BytesIO(b"1"), None),
+        lambda: blobs.put_block(name(path), "a", io.BytesIO(b"1"), {}),
         lambda: blobs.commit(name(path), [], Upload()),
         lambda: blobs.head(name(path)),
         lambda: blobs.open(name(path)),

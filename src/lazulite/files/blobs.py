@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import os
 import shutil
 import stat
 import threading
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
-from lazulite.files import about
+from lazulite.files import about, leftovers, pool
 from lazulite.files.clone import copy_bytes
 from lazulite.files.containers import Containers, absent
 from lazulite.files.digests import digest_of
@@ -31,6 +28,7 @@ from lazulite.files.disk import (
 )
 from lazulite.files.listing import Listing, listed
 from lazulite.files.paths import safe_relative
+from lazulite.files.sums import Sums
 from lazulite.ports.blobs import (
     Blob,
     BlobHeaders,
@@ -40,13 +38,10 @@ from lazulite.ports.blobs import (
     BlobQuery,
     Condition,
     ContainerExists,
-    DigestMismatch,
     InvalidBlocks,
     Reader,
     Upload,
 )
-
-_WEEK = 7 * 24 * 3600.0  # seconds; how long Azure keeps blocks that nobody commits
 
 
 class FolderBlobs:
@@ -94,40 +89,53 @@ class FolderBlobs:
             target = self._containers.target(name)
             upload.condition(self._look(name))
             with staged(self._containers.beside(name, "incoming")) as out:
-                _receive(stream, out, upload.md5)
-                blob = self._commit(name, out, target, upload)
+                sums = Sums(upload.digests, identity=upload.shared)
+                write_stream(stream, out, sums)
+                blob = self._commit(name, out, target, upload, sums)
         self._forget_blocks(name)
         return blob
 
-    def put_block(self, name: BlobName, block: str, stream: Reader, md5: str | None) -> None:
+    def put_block(
+        self, name: BlobName, block: str, stream: Reader, digests: Mapping[str, str]
+    ) -> None:
         with explained(f"blob {name.path!r}"):
             self._containers.target(name)
             folder = self._containers.blocks(name)
             if not os.path.isdir(folder):
                 self._forget_old(name)
             with staged(folder) as out:
-                _receive(stream, out, md5)
+                write_stream(stream, out, Sums(digests))
                 place(str(out.name), _block(folder, block))
 
     def commit(self, name: BlobName, blocks: list[str], upload: Upload) -> Blob:
         with explained(f"blob {name.path!r}"):
-            target = self._containers.target(name)
-            upload.condition(self._look(name))
             parts = [_block(self._containers.blocks(name), block) for block in blocks]
             lost = [b for b, part in zip(blocks, parts, strict=True) if not os.path.exists(part)]
             if lost:
+                upload.condition(self._look(name))
                 raise InvalidBlocks(
                     f"blob {name.path!r}: block {lost[0][:80]!r} and {len(lost) - 1} more were not "
                     "uploaded; upload the blob again"
                 )
-            with staged(self._containers.beside(name, "incoming")) as out:
-                for part in parts:
-                    with open(part, "rb", buffering=0) as stream:
-                        size = os.fstat(stream.fileno()).st_size
-                        copy_bytes(stream.fileno(), out.fileno(), size)
-                blob = self._commit(name, out, target, upload)
+            blob = self.assemble(name, parts, upload)
         self._forget_blocks(name)
         return blob
+
+    def assemble(self, name: BlobName, parts: Sequence[str], upload: Upload) -> Blob:
+        """Make a blob of files, one after the other; they stay."""
+        target = self._containers.target(name)
+        upload.condition(self._look(name))
+        with staged(self._containers.beside(name, "incoming")) as out:
+            sums = Sums(upload.digests, identity=upload.shared)
+            for part in parts:
+                with open(part, "rb", buffering=0) as stream:
+                    if sums.idle:
+                        size = os.fstat(stream.fileno()).st_size
+                        copy_bytes(stream.fileno(), out.fileno(), size)
+                    else:
+                        pour(stream, out, sums)
+            sums.check()
+            return self._commit(name, out, target, upload, sums)
 
     def describe(
         self, name: BlobName, change: Callable[[BlobHeaders], BlobHeaders], condition: Condition
@@ -160,8 +168,13 @@ class FolderBlobs:
         more = len(found) > query.limit
         return BlobPage(items=items, next=found[query.limit - 1][0] if more else None)
 
-    def _commit(self, name: BlobName, out: BinaryIO, target: str, upload: Upload) -> Blob:
-        os.fsync(out.fileno())
+    def _commit(
+        self, name: BlobName, out: BinaryIO, target: str, upload: Upload, sums: Sums
+    ) -> Blob:
+        shelf = self._containers.beside(name, "pool")
+        known = bool(sums.identity) and pool.share(shelf, str(out.name), str(sums.identity))
+        if not known:
+            os.fsync(out.fileno())
         with self._lock:
             upload.condition(self._look(name))
             place(str(out.name), target)
@@ -189,26 +202,23 @@ class FolderBlobs:
 
     def _forget_old(self, name: BlobName) -> None:
         """Remove what was being uploaded a week ago; asked when an upload of blocks begins."""
-        for kind in ("blocks", "incoming"):
-            folder = self._containers.beside(name, kind)
-            with suppress(FileNotFoundError), os.scandir(folder) as entries:
-                for old in [e for e in entries if e.stat().st_mtime < time.time() - _WEEK]:
-                    if old.is_dir():
-                        shutil.rmtree(old.path, ignore_errors=True)
-                    else:
-                        os.unlink(old.path)
+        for kind in leftovers.KINDS:
+            for old in leftovers.leftovers(self._containers.beside(name, kind)):
+                leftovers.remove(old)
 
 
 def _block(folder: str, block: str) -> str:
     return f"{folder}/{digest_of(block.encode())}"
 
 
-def _receive(stream: Reader, out: BinaryIO, md5: str | None) -> None:
-    """Write a stream to a file; check its MD5 if the sender said one."""
-    hasher = hashlib.md5(usedforsecurity=False) if md5 else None
+def write_stream(stream: Reader, out: BinaryIO, sums: Sums) -> None:
+    """Write a stream to a file and check its digests."""
+    pour(stream, out, sums)
+    sums.check()
+
+
+def pour(stream: Reader, out: BinaryIO, sums: Sums) -> None:
+    """Write a stream to a file."""
     while data := stream.read(CHUNK):
         write_all(out, data)
-        if hasher:
-            hasher.update(data)
-    if hasher and base64.b64encode(hasher.digest()).decode() != md5:
-        raise DigestMismatch("the content that came has another MD5 than was said; send it again")
+        sums.update(data)

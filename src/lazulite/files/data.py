@@ -13,8 +13,10 @@ from lazulite.files.blobs import FolderBlobs
 from lazulite.files.digests import Digests
 from lazulite.files.disk import explained, make_private
 from lazulite.files.paths import safe_relative
+from lazulite.files.uploads import FolderUploads
 from lazulite.files.walk import is_inside
 from lazulite.ports.blobs import Blobs
+from lazulite.ports.uploads import Uploads
 
 
 class LocalFiles:
@@ -25,10 +27,15 @@ class LocalFiles:
         self._stores = stores
         self._digests = digests
         self._blobs = FolderBlobs(stores)
+        self._uploads = FolderUploads(stores, self._blobs)
 
     @property
     def blobs(self) -> Blobs:
         return self._blobs
+
+    @property
+    def uploads(self) -> Uploads:
+        return self._uploads
 
     def root(self, workspace: int, datastore: str) -> Path:
         folder = self._stores / str(int(workspace)) / check_name(datastore, "datastore")

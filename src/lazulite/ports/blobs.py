@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import BinaryIO, NamedTuple, Protocol, TypeAlias
 
@@ -36,9 +36,9 @@ class InvalidBlocks(InvalidInput):
 
 
 class DigestMismatch(InvalidInput):
-    """The content has another MD5 than the caller said."""
+    """The content has another digest than the caller said."""
 
-    code = "Md5Mismatch"
+    code = "Md5Mismatch"  # Azure's word
 
 
 class Reader(Protocol):
@@ -65,6 +65,7 @@ class BlobHeaders(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     cache_control: str | None = None
     md5: str | None = None  # base64
     metadata: dict[str, str] = {}
+    digests: dict[str, str] = {}  # of the whole, that were checked: sha-256, sha-512; base64
 
 
 class Blob(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,7 +91,8 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
 
     headers: BlobHeaders = BlobHeaders()
     condition: Condition = always
-    md5: str | None = None  # base64, of the bytes that come; None = not to be checked
+    digests: Mapping[str, str] = {}  # to be checked of the whole: md5, sha-256, sha-512; base64
+    shared: bool = False  # nobody writes to it in place: equal ones may be one file
 
 
 class BlobQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,7 +131,9 @@ class Blobs(Protocol):
 
     def put(self, name: BlobName, stream: Reader, upload: Upload) -> Blob: ...
 
-    def put_block(self, name: BlobName, block: str, stream: Reader, md5: str | None) -> None: ...
+    def put_block(
+        self, name: BlobName, block: str, stream: Reader, digests: Mapping[str, str]
+    ) -> None: ...
 
     def commit(self, name: BlobName, blocks: list[str], upload: Upload) -> Blob: ...
 

@@ -9,6 +9,7 @@ from typing import Protocol
 import msgspec
 
 from lazulite.ports.blobs import Blobs, Reader
+from lazulite.ports.uploads import Uploads
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True):
@@ -53,11 +54,14 @@ class DataFiles(Protocol):
 
     `tail` gives a log's last lines, "" where there is no log. `follow` yields a log from a byte on,
     while it grows, until `is_done` says that nobody writes to it any more and all was read.
-    `blobs` is the same folders for Azure Blob Storage's clients.
+    `blobs` is the same folders for Azure Blob Storage's clients, `uploads` what comes in parts.
     """
 
     @property
     def blobs(self) -> Blobs: ...
+
+    @property
+    def uploads(self) -> Uploads: ...
 
     def root(self, workspace: int, datastore: str) -> Path: ...
 

@@ -26,8 +26,10 @@ from lazulite.ports.blobs import (
     BlobHeaders,
     BlobName,
     Blobs,
+    Condition,
     ContainerNotFound,
     Upload,
+    always,
 )
 from lazulite.services import tracking
 from lazulite.wire.body import FileResponse, receive
@@ -40,6 +42,7 @@ _ACTIONS = {
     "PUT": Action.WRITE,
     "DELETE": Action.WRITE,
 }
+REPLACE = {"si": "replace"}  # of a signed URL: replace what is there, whatever the client asks
 _STATUS = {azure.NotModified: 304, azure.ConditionNotMet: 412, azure.InvalidRange: 416}
 _MAX_XML = 8 << 20  # bytes; the ids of 50 000 blocks take less
 _MAX_MD5 = 4 << 20  # bytes of a range whose MD5 is told; Azure's limit
@@ -191,8 +194,8 @@ async def _put(ask: Ask) -> Response:
         raise Unsupported("copying from a URL is not served here; upload the content")
     upload = Upload(
         headers=azure.read_headers(headers),
-        condition=azure.read_condition(headers, writes=True),
-        md5=headers.get("content-md5"),
+        condition=_condition(ask),
+        digests=_md5_said(ask.request),
     )
     blob = await receive(lambda body: ask.blobs.put(ask.name, body, upload), ask.request)
     return _written(blob, 201)
@@ -203,8 +206,8 @@ async def _put_block(ask: Ask) -> Response:
     block = ask.call.query.get("blockid", "")
     if not block:
         raise InvalidInput("a block needs its id: add blockid to the URL", path="blockid")
-    md5 = ask.request.headers.get("content-md5")
-    await receive(lambda body: ask.blobs.put_block(ask.name, block, body, md5), ask.request)
+    said = _md5_said(ask.request)
+    await receive(lambda body: ask.blobs.put_block(ask.name, block, body, said), ask.request)
     return Response(status_code=201)
 
 
@@ -212,7 +215,7 @@ async def _commit(ask: Ask) -> Response:
     headers = ask.request.headers
     blocks = azure.read_blocks(await _small_body(ask.request))
     plain = azure.read_headers({k: v for k, v in headers.items() if k != "content-type"})
-    upload = Upload(headers=plain, condition=azure.read_condition(headers, writes=True))
+    upload = Upload(headers=plain, condition=_condition(ask))
     blob = await receive(lambda _: ask.blobs.commit(ask.name, blocks, upload), ask.request)
     return _written(blob, 201)
 
@@ -253,6 +256,18 @@ _OPERATIONS: dict[tuple[str, str, str], Answer] = {
     ("HEAD", "container", ""): _show_container,
     ("GET", "container", "list"): _list,
 }
+
+
+def _md5_said(request: Request) -> dict[str, str]:
+    said = request.headers.get("content-md5")
+    return {"md5": said} if said else {}
+
+
+def _condition(ask: Ask) -> Condition:
+    """Return under which condition a blob may be written."""
+    if "sig" in ask.call.query and ask.call.query.get("si") == REPLACE["si"]:
+        return always
+    return azure.read_condition(ask.request.headers, writes=True)
 
 
 def _refuse_wrapping(request: Request) -> None:
