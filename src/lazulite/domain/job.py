@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from lazulite.domain.usage import Host, Usage
+
 
 class JobStatus(StrEnum):
     """Exactly Azure ML's words."""
@@ -136,6 +138,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     name: str  # unique in the workspace; the run id too
     kind: JobKind
     experiment: str
+    experiment_id: int = 0  # its row id; 0 = not stored
     display_name: str
     description: str = ""
     status: JobStatus = JobStatus.NOT_STARTED
@@ -159,6 +162,10 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     timeline: Timeline
     created_by: str
     environment_key: str | None = None  # cache key of the built environment, once known
+    host: Host | None = (
+        None  # where the last attempt runs or ran; only its id where `body` is left out
+    )
+    usage: Usage | None = None  # of the last attempt, once it ended
     modified_at: datetime
 
     @property

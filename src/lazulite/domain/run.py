@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -10,7 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from lazulite.domain.errors import InvalidInput
-from lazulite.domain.job import JobKind, JobStatus
+from lazulite.domain.job import DataInput, JobKind, JobStatus
 
 DEFAULT_EXPERIMENT = "Default"
 DEFAULT_EXPERIMENT_ID = "0"  # what a client sends when nobody chose an experiment
@@ -30,6 +33,11 @@ RUN_NAME = "mlflow.runName"
 PARENT = "mlflow.parentRunId"
 ROOT = "mlflow.rootRunId"
 USER = "mlflow.user"
+SOURCE_TYPE = "mlflow.source.type"
+SOURCE_NAME = "mlflow.source.name"
+JOB_SOURCE = "JOB"  # its value for every run that is a job
+DATA_CONTEXT = "mlflow.data.context"  # tag of data that a run took in: what for
+_SHORT = 16  # hex digits of a digest; clients allow 36
 
 _KEY = re.compile(r"[/\w.\- :]+")
 
@@ -79,6 +87,7 @@ class RunHead(msgspec.Struct, frozen=True, kw_only=True):
     parent: str | None = None  # name of the job it belongs to
     root: str | None = None
     tags: dict[str, str] = {}
+    inputs: dict[str, DataInput] = {}  # of a job
 
 
 class Dataset(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,6 +97,25 @@ class Dataset(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
     body: dict[str, Any] = {}  # source_type, source, schema, profile
     tags: dict[str, str] = {}  # of this use: mlflow.data.context ...
+
+
+def data_of(inputs: Mapping[str, DataInput]) -> list[Dataset]:
+    """Return the data inputs of a job as MLflow's clients know data that a run took in."""
+    return [_dataset(name, value) for name, value in inputs.items()]
+
+
+def _dataset(name: str, value: DataInput) -> Dataset:
+    kind = "azureml" if value.uri.startswith("azureml:") else "local"
+    place = "uri"
+    if value.uri.startswith(("http://", "https://")):
+        kind, place = "http", "url"
+    digest = value.digest or hashlib.sha256(value.uri.encode()).hexdigest()
+    return Dataset(
+        name=value.uri.partition("?")[0].rstrip("/").rpartition("/")[2] or name,
+        digest=digest[:_SHORT],
+        body={"source_type": kind, "source": json.dumps({place: value.uri, "type": value.type})},
+        tags={DATA_CONTEXT: name},
+    )
 
 
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 from lazulite.domain.asset import Asset, AssetKind, Container, Stage
 from lazulite.domain.ids import WorkspaceId
 from lazulite.domain.job import Job, JobStatus
+from lazulite.domain.usage import Host
 from lazulite.domain.workspace import Compute, Datastore, Workspace
 from lazulite.ports.listed import Listed
 from lazulite.ports.models import Lineage, Models, Registry
@@ -178,7 +179,7 @@ class Executions(Protocol):
     hold one of the rows. `twins` are the newest completed, unarchived jobs that really ran, by
     fingerprint; `earlier` are such before row `before`, newest first: of the same node and
     component, or of the component, or the node. The jobs of `load`, `twins` and `earlier` have an
-    empty `body`.
+    empty `body`. `host` stores what a machine is, once, and returns it with its row id.
     """
 
     def beat(self, token: str, host: str, until: datetime) -> None: ...
@@ -192,6 +193,8 @@ class Executions(Protocol):
     def spawn(self, token: str, children: Sequence[tuple[Job, bytes | None]]) -> list[Job]: ...
 
     def advance(self, token: str, changes: Sequence[tuple[int, dict[str, Any]]]) -> None: ...
+
+    def host(self, host: Host) -> Host: ...
 
     def twins(self, workspace: int, fingerprints: Sequence[str]) -> dict[str, Job]: ...
 

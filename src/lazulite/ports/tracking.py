@@ -42,7 +42,8 @@ class Runs(Protocol):
     batch whole or not at all: points that are there already are left alone; a param that has
     another value raises InvalidInput. `untag` raises NotFound if the run has no such tag. `search`
     is ordered by creation, newest first, where the orders leave a choice; `experiments` None is
-    every one of the workspace. `purge` deletes a run with everything logged to it.
+    every one of the workspace. `sample` writes points of many runs, by row id; those that are gone
+    are left out. `purge` deletes a run with everything logged to it.
     """
 
     def start(self, job: Job, parent: str | None) -> RunHead: ...
@@ -52,6 +53,8 @@ class Runs(Protocol):
     def get(self, workspace: int, name: str) -> RunRecord: ...
 
     def log(self, run: RunHead, batch: Batch) -> None: ...
+
+    def sample(self, points: Mapping[int, Sequence[Point]]) -> None: ...
 
     def untag(self, run: RunHead, key: str) -> None: ...
 
@@ -70,6 +73,8 @@ class Metrics(Protocol):
     """
 
     def history(self, run: int, key: str, limit: int, after: str | None) -> Listed[Point]: ...
+
+    def count(self, run: int) -> int: ...
 
     def sampled(
         self, run: int, key: str, steps: tuple[int | None, int | None], limit: int

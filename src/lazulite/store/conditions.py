@@ -8,7 +8,17 @@ from typing import Any
 import sqlalchemy as sa
 
 from lazulite.domain.errors import InvalidInput
-from lazulite.domain.run import PARENT, RUN_NAME, is_smaller_better, job_statuses
+from lazulite.domain.job import JobKind
+from lazulite.domain.run import (
+    JOB_SOURCE,
+    PARENT,
+    RUN_NAME,
+    SOURCE_NAME,
+    SOURCE_TYPE,
+    USER,
+    is_smaller_better,
+    job_statuses,
+)
 from lazulite.domain.search import (
     Aggregate,
     Compare,
@@ -42,6 +52,8 @@ ARTIFACT_URI = (
     + jobs.c.name
     + sa.literal("/artifacts")
 )
+_IS_JOB = jobs.c.kind != JobKind.RUN.value
+_TAG_COLUMNS = {RUN_NAME: jobs.c.display_name, USER: jobs.c.created_by}
 _NUMERIC: dict[Op, Callable[[Any, Any], Any]] = {
     Op.EQ: lambda a, b: a == b,
     Op.NE: lambda a, b: a != b,
@@ -131,17 +143,24 @@ class RunConditions:
 
     def tag(self, c: Compare) -> Bool:
         """Return a comparison of a tag; two tags are columns of the run."""
-        if c.operand.key == RUN_NAME:
-            return self._plain(jobs.c.display_name, c)
+        if (column := _TAG_COLUMNS.get(c.operand.key)) is not None:
+            return self._plain(column, c)
         if c.op in (Op.NULL, Op.NOT_NULL):
             if c.operand.key != PARENT:
                 return self._has(run_tags, c)
             none = jobs.c.parent.is_(None)
             return none if c.op is Op.NULL else sa.not_(none)
         found = self._text(run_tags, c)
-        if c.operand.key == PARENT and c.op is Op.EQ:
-            return sa.or_(found, jobs.c.parent == self._row(c.values[0]))
-        return found
+        implied = self._implied(c.operand.key, c.values[0]) if c.op is Op.EQ else None
+        return found if implied is None else sa.or_(found, implied)
+
+    def _implied(self, key: str, value: Value) -> Bool | None:
+        """Say which runs have a tag that nobody set: it follows from what they are."""
+        if key == PARENT:
+            return jobs.c.parent == self._row(value)
+        if key == SOURCE_NAME:
+            return sa.and_(_IS_JOB, jobs.c.name == value)
+        return _IS_JOB if key == SOURCE_TYPE and value == JOB_SOURCE else None
 
     def dataset(self, c: Compare) -> Bool:
         """Return a comparison of what a run's input datasets are called."""

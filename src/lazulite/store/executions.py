@@ -12,7 +12,8 @@ import sqlalchemy as sa
 
 from lazulite.domain.errors import StaleLease
 from lazulite.domain.job import FINAL, Job, JobStatus
-from lazulite.store.columns import among, insert, micros
+from lazulite.domain.usage import Host
+from lazulite.store.columns import among, encode, insert, micros
 from lazulite.store.experiments import experiment_id
 from lazulite.store.rows import (
     FREE,
@@ -25,7 +26,7 @@ from lazulite.store.rows import (
     job_of,
     row_of,
 )
-from lazulite.store.tables import engines, job_documents, jobs
+from lazulite.store.tables import engines, hosts, job_documents, jobs
 
 Change = tuple[int, dict[str, Any]]
 
@@ -61,6 +62,7 @@ _HELD = (
 _SPAWNED = sa.select(jobs.c.id, jobs.c.node).where(
     jobs.c.parent == sa.bindparam("parent"), among(jobs.c.node, "nodes")
 )
+_HOST = sa.select(hosts.c.id).where(hosts.c.body == sa.bindparam("body"))
 _INSERT = sa.insert(jobs)
 _INSERT_DOCUMENTS = sa.insert(job_documents)
 _EXECUTED = (  # the words of the partial indexes: a parameter would hide them from the planner
@@ -163,6 +165,13 @@ class SqlExecutions:
             if columns:
                 self._db.execute(_update(columns), rows)
 
+    def host(self, host: Host) -> Host:
+        """Store a machine's state once; return it with its row id."""
+        body = encode(msgspec.structs.replace(host, id=0))
+        self._db.execute(insert(self._db, hosts).on_conflict_do_nothing(), {"body": body})
+        row = self._db.execute(_HOST, {"body": body}).scalar_one()
+        return msgspec.structs.replace(host, id=row)
+
     def twins(self, workspace: int, fingerprints: Sequence[str]) -> dict[str, Job]:
         """Return the newest job that really ran, completed and is listed, per fingerprint."""
         asked = {"workspace": workspace, "fingerprints": list(fingerprints)}
@@ -213,7 +222,11 @@ class SqlExecutions:
         self._db.execute(_INSERT, rows)
         row_ids = self._spawned(job for job, _ in fresh)
         stored = {
-            (job.parent, job.node): msgspec.structs.replace(job, id=row_ids[job.parent, job.node])
+            (job.parent, job.node): msgspec.structs.replace(
+                job,
+                id=row_ids[job.parent, job.node],
+                experiment_id=ids[job.workspace, job.experiment],
+            )
             for job, _ in fresh
         }
         self._db.execute(

@@ -13,7 +13,7 @@ from lazulite.domain.job import FINAL, Job, JobKind
 from lazulite.ports.store import JobFilter, Listed, Page
 from lazulite.store.columns import among, insert, row_id_after
 from lazulite.store.experiments import experiment_id
-from lazulite.store.labels import forget_tags, index_tags
+from lazulite.store.labels import findable, forget_tags, index_tags
 from lazulite.store.rows import (
     FREE,
     SELECT_FULL,
@@ -35,7 +35,9 @@ _BY_ID = SELECT_FULL.where(jobs.c.id == sa.bindparam("job"))
 _CHILDREN = SELECT_FULL.where(jobs.c.parent == sa.bindparam("parent")).order_by(jobs.c.id)
 _NAMES = sa.select(jobs.c.id, jobs.c.name).where(among(jobs.c.id, "jobs"))
 _EXISTS = sa.select(jobs.c.id).where(jobs.c.id == sa.bindparam("job"))
-_EXPERIMENT = sa.select(jobs.c.experiment).where(jobs.c.id == sa.bindparam("job"))
+_LABELS = sa.select(jobs.c.experiment, jobs.c.tags, jobs.c.properties).where(
+    jobs.c.id == sa.bindparam("job")
+)
 _UNFINISHED = sa.select(sa.func.count()).where(
     jobs.c.workspace == sa.bindparam("workspace"), jobs.c.lease_token.is_not(None)
 )
@@ -69,8 +71,8 @@ class SqlJobs:
                 f"job '{job.name}' exists already in this workspace: give the new one another name"
             )
         db.execute(_INSERT_DOCUMENTS, documents_of(row_id, job, definition))
-        index_tags(db, (row_id, experiment), job.tags)
-        return msgspec.structs.replace(job, id=row_id)
+        index_tags(db, (row_id, experiment), findable(job.tags, job.properties))
+        return msgspec.structs.replace(job, id=row_id, experiment_id=experiment)
 
     def get(self, workspace: int, name: str) -> Job:
         """Return the job of that name."""
@@ -114,10 +116,11 @@ class SqlJobs:
             change = change.where(jobs.c.kind == JobKind.RUN.value)
         if values and self._db.execute(change.values(values)).rowcount == 0:
             self._explain_refused(job)
-        if "tags" in fields:
-            experiment: int = self._db.execute(_EXPERIMENT, {"job": job}).scalar_one()
+        if "tags" in fields or "properties" in fields:
+            experiment, *both = self._db.execute(_LABELS, {"job": job}).one()
+            tags, properties = (msgspec.json.decode(stored) if stored else {} for stored in both)
             forget_tags(self._db, job)
-            index_tags(self._db, (job, experiment), fields["tags"])
+            index_tags(self._db, (job, experiment), findable(tags, properties))
         if documents:
             self._db.execute(
                 sa.update(job_documents).where(job_documents.c.job == job).values(documents)

@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from lazulite.domain.errors import InvalidInput
+from lazulite.domain.source import source_tags
 from lazulite.store.columns import among, insert
 from lazulite.store.keys import ensure_keys, key_ids
 from lazulite.store.tracking_tables import HEAD, keys, params, run_tags
@@ -44,6 +45,11 @@ def add_params(db: sa.Connection, run: tuple[int, int], logged: Sequence[tuple[s
             )
     if len(there) < len(rows):
         db.execute(insert(db, params).on_conflict_do_nothing(), rows)
+
+
+def findable(tags: Mapping[str, str], properties: Mapping[str, str]) -> dict[str, str]:
+    """Return what a search for tags finds: tags, and what MLflow calls so of the properties."""
+    return {**source_tags(properties), **tags}
 
 
 def index_tags(db: sa.Connection, run: tuple[int, int], tags: Mapping[str, str]) -> None:

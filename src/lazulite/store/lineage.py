@@ -8,12 +8,10 @@ from typing import Any, NamedTuple
 import msgspec
 import sqlalchemy as sa
 
-from lazulite.domain.run import Dataset
+from lazulite.domain.run import DATA_CONTEXT, Dataset
 from lazulite.store.columns import among, encode, insert
 from lazulite.store.model_tables import logged_models, run_models
 from lazulite.store.tracking_tables import datasets, run_datasets
-
-CONTEXT = "mlflow.data.context"  # the tag of a use that searches know
 
 _d, _r = datasets.c, run_datasets.c
 _FIND = sa.select(_d.id, _d.name, _d.digest).where(
@@ -58,7 +56,7 @@ class SqlLineage:
             {
                 "run": run,
                 "dataset": ids[one.name, one.digest],
-                "context": one.tags.get(CONTEXT),
+                "context": one.tags.get(DATA_CONTEXT),
                 "tags": encode(one.tags) if one.tags else None,
             }
             for one in datasets

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import sqlalchemy as sa
@@ -34,16 +34,30 @@ def add_points(
         points: any number.
         ids: row id of each key.
     """
-    row = run[0]
-    stored = [(row, ids[k], s, t, NAN if v != v else v) for k, v, t, s in points]
+    add_points_of(db, [(run, points)], ids)
+
+
+def add_points_of(
+    db: sa.Connection,
+    runs: Iterable[tuple[tuple[int, int], Sequence[Point]]],
+    ids: Mapping[str, int],
+) -> None:
+    """Store points of many runs in as few statements as of one; see `add_points`."""
+    stored: list[tuple[int, int, int, int, float]] = []
+    summaries: list[dict[str, Any]] = []
+    for run, points in runs:
+        rows = [(run[0], ids[k], s, t, NAN if v != v else v) for k, v, t, s in points]
+        stored += rows
+        by_key: dict[int, list[_Stored]] = {}
+        for _, key, step, time, value in rows:
+            by_key.setdefault(key, []).append((step, time, value))
+        summaries += [_summary(run, key, found) for key, found in sorted(by_key.items())]
+    if not stored:
+        return
     if db.dialect.name == "postgresql":
         db.exec_driver_sql(_INSERT_POSTGRES, tuple(map(list, zip(*stored, strict=True))))
     else:
         db.exec_driver_sql(_INSERT_SQLITE, stored)
-    by_key: dict[int, list[_Stored]] = {}
-    for _, key, step, time, value in stored:
-        by_key.setdefault(key, []).append((step, time, value))
-    summaries = [_summary(run, key, found) for key, found in sorted(by_key.items())]
     db.execute(_upsert(db), summaries)
 
 

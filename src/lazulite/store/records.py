@@ -9,8 +9,9 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from lazulite.domain.job import JobKind, JobStatus
-from lazulite.domain.run import Point, RunHead, RunRecord
+from lazulite.domain.job import DataInput, JobKind, JobStatus
+from lazulite.domain.run import Point, RunHead, RunRecord, data_of
+from lazulite.domain.source import source_tags
 from lazulite.store.columns import Row, among
 from lazulite.store.lineage import Uses, uses
 from lazulite.store.tables import jobs
@@ -20,7 +21,7 @@ _parent, _root = jobs.alias("parent"), jobs.alias("root")
 HEADS = sa.select(
     *(jobs.c.id, jobs.c.name, jobs.c.kind, jobs.c.experiment, jobs.c.display_name),
     *(jobs.c.status, jobs.c.archived, jobs.c.created_by, jobs.c.created, jobs.c.ended),
-    *(jobs.c.tags, _parent.c.name, _root.c.name),
+    *(jobs.c.tags, jobs.c.properties, jobs.c.inputs, _parent.c.name, _root.c.name),
 ).select_from(
     jobs.outerjoin(_parent, _parent.c.id == jobs.c.parent).outerjoin(
         _root, _root.c.id == jobs.c.root
@@ -39,12 +40,13 @@ _NAMES = sa.select(keys.c.id, keys.c.name).where(among(keys.c.id, "keys"))
 _KINDS = {kind.value: kind for kind in JobKind}
 _STATUSES = {status.value: status for status in JobStatus}
 _decode = msgspec.json.Decoder(dict[str, str]).decode
+_decode_inputs = msgspec.json.Decoder(dict[str, str | DataInput | None]).decode
 
 
 def head_of(row: Row) -> RunHead:
     """Return the run of a row of `HEADS`."""
     row_id, name, kind, experiment, display_name, status, archived, user, created, ended = row[:10]
-    tags, parent, root = row[10:13]
+    tags, properties, inputs, parent, root = row[10:15]
     return RunHead(
         id=row_id,
         name=name,
@@ -58,8 +60,19 @@ def head_of(row: Row) -> RunHead:
         ended=None if ended is None else ended // 1000,
         parent=parent,
         root=root,
-        tags=_decode(tags) if tags else {},
+        tags=_tags(tags, properties),
+        inputs=_data(inputs) if inputs else {},
     )
+
+
+def _tags(tags: bytes | None, properties: bytes | None) -> dict[str, str]:
+    own = source_tags(_decode(properties)) if properties else {}
+    return own | _decode(tags) if tags else own
+
+
+def _data(inputs: bytes) -> dict[str, DataInput]:
+    found = _decode_inputs(inputs)
+    return {name: value for name, value in found.items() if isinstance(value, DataInput)}
 
 
 def heads(db: sa.Connection, rows: Sequence[int]) -> list[RunHead]:
@@ -87,13 +100,14 @@ def records(db: sa.Connection, runs: Sequence[RunHead]) -> list[RunRecord]:
 def _record(
     run: RunHead, params: list[tuple[str, str]], metrics: list[Point], use: Uses | None
 ) -> RunRecord:
+    data = data_of(run.inputs)
     if use is None:
-        return RunRecord(head=run, params=params, metrics=metrics)
+        return RunRecord(head=run, params=params, metrics=metrics, datasets=data)
     return RunRecord(
         head=run,
         params=params,
         metrics=metrics,
-        datasets=use.datasets,
+        datasets=data + use.datasets,
         models_in=use.models_in,
         models_out=use.models_out,
     )

@@ -20,8 +20,9 @@ from lazulite.domain.job import (
     OutputValue,
     Timeline,
 )
+from lazulite.domain.usage import Host, Usage
 from lazulite.store.columns import Row, encode, micros, moment
-from lazulite.store.tables import experiments, job_documents, jobs
+from lazulite.store.tables import experiments, hosts, job_documents, jobs
 
 FREE = ""  # lease of a job that no engine has claimed yet
 
@@ -59,14 +60,17 @@ _CODED: Mapping[str, tuple[Encode, Decode]] = {
     "inputs": (_json, _decode(dict[str, str | DataInput | None], dict)),
     "outputs": (_json, _decode(dict[str, OutputValue], dict)),
     "error": (_json, _decode(JobError, lambda: None)),
+    "host": (lambda host: host.id if host else None, lambda row: Host(id=row) if row else None),
+    "usage": (_json, _decode(Usage, lambda: None)),
     "modified_at": (micros, moment),
 }
 _decode_body = _decode(dict[str, Any], dict)
+_decode_host = msgspec.json.Decoder(Host).decode
 _decoders = tuple((field, decode) for field, (_, decode) in _CODED.items())
 
 _FIELDS = (*_FIXED, *_PLAIN, *_CODED)
 _COLUMNS = [jobs.c[field] for field in (*_FIELDS, *PHASES)]
-_LIGHT = [*_COLUMNS, experiments.c.name]
+_LIGHT = [*_COLUMNS, jobs.c.experiment, experiments.c.name]
 _FROM = sa.join(jobs, experiments, jobs.c.experiment == experiments.c.id)
 _WITH_DOCUMENTS = _FROM.outerjoin(job_documents, job_documents.c.job == jobs.c.id)
 
@@ -75,7 +79,9 @@ SELECT_LIGHT = sa.select(*_LIGHT).select_from(_FROM)  # body left out
 SELECT_LIGHT_DEFINITION = sa.select(*_LIGHT, job_documents.c.definition).select_from(
     _WITH_DOCUMENTS
 )
-SELECT_FULL = sa.select(*_LIGHT, job_documents.c.body).select_from(_WITH_DOCUMENTS)
+SELECT_FULL = sa.select(*_LIGHT, job_documents.c.body, hosts.c.body).select_from(
+    _WITH_DOCUMENTS.outerjoin(hosts, hosts.c.id == jobs.c.host)
+)
 
 
 def job_of(row: Row) -> Job:
@@ -85,18 +91,23 @@ def job_of(row: Row) -> Job:
 
 def full_job_of(row: Row) -> Job:
     """Return the job of a row of `SELECT_FULL`."""
-    return _job(row, _decode_body(row[LIGHT]))
+    job = _job(row, _decode_body(row[LIGHT]))
+    if job.host is None or not row[LIGHT + 1]:
+        return job
+    host = msgspec.structs.replace(_decode_host(row[LIGHT + 1]), id=job.host.id)
+    return msgspec.structs.replace(job, host=host)
 
 
 def _job(row: Sequence[Any], body: dict[str, Any]) -> Job:
     fields = dict(zip(_FIELDS, row, strict=False))
     for field, decode in _decoders:
         fields[field] = decode(fields[field])
-    return Job(experiment=row[LIGHT - 1], timeline=_timeline(row), body=body, **fields)
+    id_, name = row[LIGHT - 2 : LIGHT]
+    return Job(experiment=name, experiment_id=id_, timeline=_timeline(row), body=body, **fields)
 
 
 def _timeline(row: Sequence[Any]) -> Timeline:
-    created, *later = row[len(_FIELDS) : LIGHT - 1]
+    created, *later = row[len(_FIELDS) : LIGHT - 2]
     return Timeline(
         created=moment(created),
         **{
@@ -120,7 +131,7 @@ def row_of(job: Job, experiment: int, definition: bytes | None, token: str) -> d
         token: the lease it starts with, `FREE` for none.
     """
     row = msgspec.structs.asdict(job)
-    del row["id"], row["body"]
+    del row["id"], row["body"], row["experiment_id"]
     for field, (encoder, _) in _CODED.items():
         row[field] = encoder(row[field])
     timeline = row.pop("timeline")

@@ -196,6 +196,8 @@ jobs = sa.Table(
     _time("ended", null=True),
     _text("created_by"),
     _text("environment_key", null=True),
+    sa.Column("host", RowId, nullable=True),  # a row of `hosts`, of which none is ever deleted
+    _json("usage"),
     _time("modified_at"),
     _text("lease_token", null=True),  # '' = free; NULL = no engine's: it is final, or a bare run
     sa.UniqueConstraint("workspace", "name"),
@@ -238,6 +240,14 @@ _job_index(
 sa.Index("ix_jobs_experiment", jobs.c.experiment, jobs.c.id)
 sa.Index("ix_jobs_created", jobs.c.experiment, jobs.c.created, jobs.c.id)
 sa.Index("ix_jobs_workspace", jobs.c.workspace, jobs.c.created, jobs.c.id)
+
+hosts = sa.Table(  # each machine, once for every state in which it ran jobs
+    "hosts",
+    metadata,
+    _id(),
+    sa.Column("body", Json, nullable=False),
+    sa.UniqueConstraint("body"),
+)
 
 job_documents = sa.Table(  # apart: a row that changes its status must not be rewritten with these
     "job_documents",

@@ -14,6 +14,7 @@ from tests.records import LATER, NOW, a_child, a_job, a_workspace
 
 from lazulite.domain.errors import Conflict, NotFound, StaleLease
 from lazulite.domain.job import FINAL, DataInput, Job, JobError, JobKind, JobStatus, OutputValue
+from lazulite.domain.usage import Host, Usage
 from lazulite.ports.store import Store
 from lazulite.store.database import open_store
 
@@ -93,7 +94,8 @@ def test_children_are_born_held(store: Store, workspace: int) -> None:
     given = [(a_child(parent, f"n{i}", body={"i": i}), b'{"i":%d}' % i) for i in range(3)]
     made = store.write(lambda tx: tx.executions.spawn(ONE, given))
     assert made == [
-        msgspec.structs.replace(job, id=new.id) for (job, _), new in zip(given, made, strict=True)
+        msgspec.structs.replace(job, id=new.id, experiment_id=parent.experiment_id)
+        for (job, _), new in zip(given, made, strict=True)
     ]
     assert store.read(lambda tx: tx.jobs.children(parent.id)) == made
     assert claim(store, TWO) == []
@@ -393,3 +395,17 @@ def test_a_deleted_workspace_takes_the_leases_along(store: Store, workspace: int
         advance(store, ONE, (job.id, {"attempt": 1}))
     with pytest.raises(NotFound):
         get(store, job)
+
+
+def test_a_host_is_stored_once_and_shown_with_the_job(store: Store, workspace: int) -> None:
+    job = held(store, workspace)
+    host = Host(name="box", cpus=4, gpus=("A100",), python="3.11.9")
+    made = [store.write(lambda tx: tx.executions.host(host)) for _ in range(2)]
+    assert made[0] == made[1] == msgspec.structs.replace(host, id=made[0].id)
+    other = store.write(lambda tx: tx.executions.host(msgspec.structs.replace(host, cpus=8)))
+    assert other.id != made[0].id
+    usage = Usage(cpu=1.5, wall=2.0, memory=10**9)
+    advance(store, ONE, (job.id, {"host": made[0], "usage": usage}))
+    assert (get(store, job).host, get(store, job).usage) == (made[0], usage)
+    [(loaded, _)] = store.read(lambda tx: tx.executions.load([job.id]))
+    assert loaded.host == Host(id=made[0].id)  # all that the engine needs

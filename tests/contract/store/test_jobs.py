@@ -66,7 +66,9 @@ def test_a_job_comes_back_as_it_was_put(store: Store, workspace: int) -> None:
         environment_key="e",
     )
     stored = add(store, given, b"{}")
-    assert stored == msgspec.structs.replace(given, id=stored.id)
+    ids = {"id": stored.id, "experiment_id": stored.experiment_id}
+    assert all(ids.values())
+    assert stored == msgspec.structs.replace(given, **ids)
     assert store.read(lambda tx: tx.jobs.get(workspace, given.name)) == stored
     assert store.read(lambda tx: tx.jobs.by_id(stored.id)) == stored
 

@@ -13,7 +13,7 @@ from tests.records import LATER, NOW, a_child, a_job, an_asset
 
 from lazulite.domain.asset import AssetKind
 from lazulite.domain.errors import Conflict, InvalidInput, NotFound
-from lazulite.domain.job import JobKind, JobStatus, Timeline
+from lazulite.domain.job import DataInput, JobKind, JobStatus, Timeline
 from lazulite.domain.model import LoggedModel, ModelStatus, RegisteredModel
 from lazulite.domain.run import PARENT, Batch, Dataset, ModelPoint, Point, RunHead, View
 from lazulite.domain.search import Search
@@ -153,6 +153,44 @@ def test_tags_that_a_client_of_jobs_sets_are_found_too(store: Store, workspace: 
     store.write(lambda tx: tx.jobs.edit(job.id, tags={"b": "2"}))
     assert search(store, workspace, "tags.a = '1'") == []
     assert search(store, workspace, "tags.b = '2'") == ["j"]
+
+
+def test_where_a_job_came_from_is_found_as_tags(store: Store, workspace: int) -> None:
+    git = {"mlflow.source.git.commit": "c0ffee", "azureml.git.dirty": "True"}
+    job = store.write(lambda tx: tx.jobs.add(a_job(workspace, "j", properties=git), None))
+    for edit in ({}, {"tags": {"b": "2"}}, {"properties": {**git, "x": "y"}}):
+        store.write(lambda tx, edit=edit: tx.jobs.edit(job.id, **edit, modified_at=LATER))
+        assert search(store, workspace, "tags.mlflow.source.git.commit = 'c0ffee'") == ["j"]
+        assert search(store, workspace, "tags.azureml.git.dirty = 'True'") == []
+    assert search(store, workspace, f"tags.mlflow.user = '{job.created_by}'") == ["j"]
+    assert search(store, workspace, "tags.mlflow.source.type = 'JOB'") == ["j"]
+    assert search(store, workspace, "tags.mlflow.source.name = 'j'") == ["j"]
+    tags = store.read(lambda tx: tx.runs.get(workspace, "j")).head.tags
+    assert tags == {"b": "2", "mlflow.source.git.commit": "c0ffee"}
+
+
+def test_the_data_inputs_of_a_job_are_datasets_of_its_run(store: Store, workspace: int) -> None:
+    uri = "azureml://datastores/blob/paths/titanic.csv"
+    inputs = {"x": DataInput(type="uri_file", uri=uri, digest="ab" * 32), "lr": "0.1", "no": None}
+    store.write(lambda tx: tx.jobs.add(a_job(workspace, "j", inputs=inputs), None))
+    [found] = store.read(lambda tx: tx.runs.get(workspace, "j")).datasets
+    assert (found.name, found.digest) == ("titanic.csv", "ab" * 8)
+    assert found.tags == {"mlflow.data.context": "x"}
+    assert found.body["source_type"] == "azureml"
+    assert uri in found.body["source"]
+
+
+def test_points_of_many_runs_are_written_at_once(
+    store: Store, workspace: int, start: Start
+) -> None:
+    runs = [start(name) for name in "abc"]
+    points = {run.id: [Point("system/job/x", 1.0, 5, at)] for at, run in enumerate(runs)}
+    store.write(lambda tx: tx.jobs.delete(runs[2].id))
+    store.write(lambda tx: tx.runs.sample(points | {10**6: [Point("y", 1, 1, 1)]}))
+    store.write(lambda tx: tx.runs.sample({}))
+    for at, run in enumerate(runs[:2]):
+        page = store.read(lambda tx, run=run: tx.metrics.history(run.id, "system/job/x", 9, None))
+        assert page.items == [Point("system/job/x", 1.0, 5, at)]
 
 
 @pytest.fixture

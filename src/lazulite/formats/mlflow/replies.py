@@ -8,9 +8,13 @@ from typing import Any
 
 from lazulite.domain.job import JobKind
 from lazulite.domain.run import (
+    JOB_SOURCE,
     PARENT,
     ROOT,
     RUN_NAME,
+    SOURCE_NAME,
+    SOURCE_TYPE,
+    USER,
     Experiment,
     Point,
     RunHead,
@@ -92,14 +96,13 @@ def _inputs(run: RunRecord) -> Json:
 
 def encode_tags(run: RunHead) -> dict[str, str]:
     """Return a run's tags with those that follow from what it is."""
-    own = {RUN_NAME: run.display_name}
+    own = {RUN_NAME: run.display_name, USER: run.user}
     if run.parent is not None:
         own[PARENT] = run.parent
     if run.root is not None:
         own[ROOT] = run.root
     if run.kind is not JobKind.RUN:
-        own["mlflow.source.type"] = "JOB"
-        own["mlflow.source.name"] = run.name
+        own |= {SOURCE_TYPE: JOB_SOURCE, SOURCE_NAME: run.name}
     return {**own, **run.tags, RUN_NAME: run.display_name}
 
 
