@@ -1,14 +1,16 @@
 """The record of one attempt: who took it, whether it lives, how it ended. It starts no process.
 
-`attempt-N.record` holds a JSON header written by the server, then `claim PID` and `exit CODE`
-written by the shim. A line without its newline was cut short and does not count. The shim holds an
-exclusive `flock` on the file while it lives; docs/adr/0002 says why.
+`attempt-N.record` holds a JSON header written by the server, then `claim PID`, `exit CODE` and two
+lines of CPU times written by the shim, and `usage JSON` by the server if it was there at the end. A
+line without its newline was cut short and does not count. The shim holds an exclusive `flock` on
+the file while it lives; docs/adr/0002 says why.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
+import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,9 +18,12 @@ from pathlib import Path
 import msgspec
 
 from lazulite.domain.errors import Conflict, Unavailable
+from lazulite.domain.usage import Usage
 from lazulite.ports.compute import Launch
 
-READ = 8192  # bytes; a record has three short lines
+READ = 8192  # bytes; a record has a few short lines
+
+_TIMES = re.compile(rb"\d+m[\d.]+s \d+m[\d.]+s")
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +43,7 @@ class Record:
     header: Header | None = None
     pid: int | None = None
     exit_code: int | None = None
+    usage: Usage | None = None
     modified: float = 0.0  # seconds since the epoch; the time of the end once there is an exit code
 
 
@@ -79,14 +85,26 @@ def read_record(fd: int, launch: Launch) -> Record:
             "give each job a records folder of its own",
             path="records",
         )
-    pid = exit_code = None
+    pid = exit_code = usage = None
     for line in lines:
         word, _, number = line.partition(b" ")
         if number.isdigit() and word == b"claim":
             pid = int(number)
         elif number.isdigit() and word == b"exit":
             exit_code = int(number)
-    return Record(header=header, pid=pid, exit_code=exit_code, modified=modified)
+        elif word == b"usage":
+            usage = msgspec.json.decode(number, type=Usage)
+    usage = usage or _times(lines)
+    return Record(header=header, pid=pid, exit_code=exit_code, usage=usage, modified=modified)
+
+
+def _times(lines: list[bytes]) -> Usage | None:
+    """Read what the shell's `times` said: two lines, of itself and of what it waited for."""
+    found = [part for line in lines if _TIMES.fullmatch(line) for part in line.split()]
+    if not found:
+        return None
+    parts = (part.rstrip(b"s").partition(b"m") for part in found)
+    return Usage(cpu=round(sum(int(m) * 60 + float(s) for m, _, s in parts), 3))
 
 
 def open_record(launch: Launch) -> int:
@@ -113,6 +131,20 @@ def write_exit(launch: Launch, exit_code: int) -> None:
     try:
         if try_lock(fd, launch, shared=False) and read_record(fd, launch).exit_code is None:
             os.write(fd, f"\nexit {exit_code}\n".encode())  # the first \n ends a line cut short
+    finally:
+        os.close(fd)
+
+
+def write_usage(launch: Launch, usage: Usage) -> None:
+    """Keep what an attempt used, and the time of its end as it is. It ended; nobody else writes."""
+    try:
+        fd = os.open(record_path(launch), os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+    except FileNotFoundError:  # its folder is gone: no one will look
+        return
+    try:
+        at = os.fstat(fd)
+        os.write(fd, b"\nusage %b\n" % msgspec.json.encode(usage))
+        os.utime(fd, ns=(at.st_atime_ns, at.st_mtime_ns))
     finally:
         os.close(fd)
 

@@ -11,8 +11,9 @@
     trap 'set -- sh -c "exit 129"' HUP
     echo "claim $$" >&0 || exit 70
     # On EXIT, so that it is said too when the shell gives up, for want of a process to fork. Then
+    # say what CPU time it took, for when nobody is there to ask the system, and
     # kill what the command left behind in its group, and this shell.
-    trap 'echo "exit $?" >&0; kill -s KILL -- "-$$"' EXIT
+    trap 'echo "exit $?" >&0; times >&0; kill -s KILL -- "-$$"' EXIT
     "$@" </dev/null # in the foreground: in the background the shell would make it ignore INT
     exit
 }

@@ -16,7 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lazulite.compute.record import record_path, wait_for_end, write_exit
+from lazulite.compute.record import record_path, wait_for_end, write_exit, write_usage
+from lazulite.compute.usage import usage_of
 from lazulite.domain.errors import Unavailable
 from lazulite.ports.compute import Launch
 
@@ -144,11 +145,20 @@ class Watcher:
 
             kill_session(attempt.stopping)  # before reaping: until then no one gets its pid
         if attempt.child:
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(attempt.child, 0)
+            self._reap(attempt.launch, attempt.child)
         if attempt.killed:
             with contextlib.suppress(OSError):  # its folder is gone: no one will look
                 write_exit(attempt.launch, KILLED)
+
+    @staticmethod
+    def _reap(launch: Launch, child: int) -> None:
+        """Take a process that ended off the system's list; keep what it used."""
+        try:
+            _, _, used = os.wait4(child, 0)
+        except ChildProcessError:
+            return
+        with contextlib.suppress(OSError):  # a full disk: a job does not fail for want of it
+            write_usage(launch, usage_of(used))
 
     def _kill(self, attempt: _Attempt, leader: int) -> None:
         from lazulite.compute.session import kill_session

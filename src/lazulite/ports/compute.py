@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
+
+from lazulite.domain.usage import Usage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +44,7 @@ class Ended:
     exit_code: int  # 0..255; 128+n = signal n
     started: float
     ended: float  # seconds since the epoch
+    usage: Usage | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +53,7 @@ class Lost:
 
     reason: str
     started: float | None = None
+    usage: Usage | None = None
 
 
 Sight = Unclaimed | Alive | Ended | Lost
@@ -65,13 +69,35 @@ class Capacity:
     slots: int = field(default=1)  # jobs at once unless the compute target says otherwise
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GpuLoad:
+    """What a job uses of one GPU."""
+
+    index: int
+    busy: float  # percent, of all that run on it
+    memory: int  # bytes, of the job alone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """What the processes of an attempt use."""
+
+    cpu: float  # seconds since it began
+    memory: int  # bytes, now
+    processes: int  # now
+    read: int | None = None  # bytes from disks since it began; None = not known
+    written: int | None = None
+    gpus: tuple[GpuLoad, ...] = ()
+
+
 class ComputeBackend(Protocol):
     """Runs processes that outlive the server.
 
     `launch` is idempotent per (key, attempt), across restarts of the server. `watch` calls back
     once, from any thread, when the process is no longer alive (at once if it is not now). `stop`
     sends TERM to the whole group, KILL after `grace` seconds, and returns at once. None of them
-    waits for the process. `launch`, `look` and `stop` may block for milliseconds: call in a thread.
+    waits for the process. `measure` sees what attempts use, all in one pass; None for one that is
+    not alive. `launch`, `look`, `stop`, `measure` may block for milliseconds: call in a thread.
     """
 
     def launch(self, launch: Launch) -> Sight: ...
@@ -81,6 +107,8 @@ class ComputeBackend(Protocol):
     def watch(self, launch: Launch, on_exit: Callable[[], None]) -> None: ...
 
     def stop(self, launch: Launch, *, grace: float) -> None: ...
+
+    def measure(self, launches: Sequence[Launch]) -> list[Load | None]: ...
 
     def capacity(self) -> Capacity: ...
 

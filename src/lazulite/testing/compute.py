@@ -17,6 +17,7 @@ from pathlib import Path
 from lazulite.domain.errors import LazuliteError
 from lazulite.ports.compute import Alive, ComputeBackend, Ended, Launch, Lost, Sight, Unclaimed
 from lazulite.testing.processes import PATIENCE, ComputeCase, is_running, said, until
+from lazulite.testing.usage import UsageSuite
 
 
 class EndingSuite(ComputeCase):
@@ -327,5 +328,5 @@ class SurvivalSuite(ComputeCase):
         assert isinstance(backend.launch(launch), Lost)
 
 
-class ComputeSuite(EndingSuite, OnceSuite, StopSuite, SurvivalSuite):
+class ComputeSuite(EndingSuite, OnceSuite, StopSuite, SurvivalSuite, UsageSuite):
     """Everything the port promises. Subclass it, and set `entry`."""
