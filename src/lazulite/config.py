@@ -23,6 +23,7 @@ class Settings:
     database: str | None = None  # PostgreSQL URL; None = SQLite in the home
     slots: int | None = None  # local jobs at once; None = one per core
     grace: float = 10.0  # seconds between TERM and KILL on cancel
+    sample: float = 10.0  # seconds between two samples of what a job uses; 0 = none
 
     @property
     def database_url(self) -> str:
@@ -91,6 +92,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         database=env.get("LAZULITE_DATABASE_URL") or None,
         slots=_whole(env, "LAZULITE_SLOTS", 1) if slots else None,
         grace=float(_whole(env, "LAZULITE_GRACE", 10)),
+        sample=float(_whole(env, "LAZULITE_SAMPLE_SECONDS", 10)),
     )
 
 

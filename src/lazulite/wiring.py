@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO
 
 import lazulite
+from lazulite.compute.host import find_host
 from lazulite.compute.local import LocalCompute
 from lazulite.config import DEFAULT_HTTP_PORT, DEFAULT_HTTPS_PORT, Settings
 from lazulite.domain.errors import Conflict, InvalidInput, Unavailable
@@ -249,6 +250,7 @@ def build(
         environments=UvEnvironments(settings.envs),
         clock=SystemClock(),
         capacity=capacity,
+        host=find_host(capacity, lazulite.__version__),
         wake=to_engine.wake,
         why=to_engine.why,
         runs=settings.runs,
@@ -274,6 +276,7 @@ def build(
         slots=settings.slots or max(1, capacity.slots),
         grace=settings.grace,
     )
+    engine.sample(settings.sample)
     to_engine.engine = engine
     return engine, services
 

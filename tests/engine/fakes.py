@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +19,7 @@ from lazulite.engine.supervisor import Engine
 from lazulite.files.data import LocalFiles
 from lazulite.files.digests import Digests
 from lazulite.files.snapshots import FolderSnapshots
-from lazulite.ports.compute import Alive, Capacity, Ended, Launch, Lost, Sight, Unclaimed
+from lazulite.ports.compute import Alive, Capacity, Ended, Launch, Load, Lost, Sight, Unclaimed
 from lazulite.ports.environments import BuildCanceled, Cached, EnvironmentSpec, Prefix
 from lazulite.services import jobs
 from lazulite.services.changes import Changes
@@ -82,6 +82,8 @@ class Machine:
         self.on_launch: Callable[[Launch], None] = lambda _launch: None  # may raise
         self.ignores_term = False
         self.stop_fails: list[Exception] = []
+        self.load: Load | None = Load(cpu=1.0, memory=5_000_000, processes=2, read=0)
+        self.measured: list[list[str]] = []  # names, by sample
         self._tell = tell
         self._lock = threading.Lock()
 
@@ -130,6 +132,12 @@ class Machine:
         if not self.ignores_term:
             self._end(process, 143)
 
+    def measure(self, launches: Sequence[Launch]) -> list[Load | None]:
+        processes = [self.processes[launch.key, launch.attempt] for launch in launches]
+        self.measured.append([process.name for process in processes])
+        self._tell()
+        return [self.load] * len(launches)
+
     def capacity(self) -> Capacity:
         return Capacity(cores=2, memory=1, slots=2)
 
@@ -174,7 +182,12 @@ class FakeEnvironments:
     def ready(self, key: str) -> Prefix | None:
         if key not in self.there:
             return None
-        return Prefix(key=key, bin=self._folder / key / "bin", variables={"FROM_PREFIX": "1"})
+        return Prefix(
+            key=key,
+            bin=self._folder / key / "bin",
+            variables={"FROM_PREFIX": "1"},
+            python="3.11.9",
+        )
 
     def build(
         self,
@@ -248,10 +261,11 @@ class Lab:
             environ={"PATH": "/bin", "HOME": "/home/ann", "MY_SECRET": "s3cret"},
         )
 
-    def start(self, host: str = "here") -> Engine:
+    def start(self, host: str = "here", *, sample: float = 0) -> Engine:
         self.engine = Engine(
             self.services, self.launcher, self.machine, host=host, slots=self.slots, grace=0.1
         )
+        self.engine.sample(sample)
         self.engine.start()
         return self.engine
 

@@ -16,6 +16,7 @@ from lazulite.engine.live import LiveCommand, LiveJob
 from lazulite.engine.outcome import Outcome, failure_of
 from lazulite.engine.processes import Processes
 from lazulite.engine.slots import Slots
+from lazulite.engine.usage import usage_of
 from lazulite.ports.compute import Alive, ComputeBackend, Launch, Lost, Sight, Unclaimed
 
 
@@ -91,6 +92,8 @@ class Commands:
 
     def _collected(self, live: LiveCommand, outcome: Outcome) -> None:
         error = outcome.error
+        if (usage := usage_of(live, outcome.sight)) is not None:
+            self._core.write(live, usage=usage)
         if live.canceled:
             self.finish(live, JobStatus.CANCELED, exit_code=outcome.exit_code)
         elif live.timed_out:

@@ -51,6 +51,7 @@ class Core:
         self.on_crash: Callable[[LiveJob, BaseException], None] = lambda _live, _error: None
         self._ledger = Ledger(self)
         self.on_drop: Callable[[LiveJob], None] = lambda _live: None
+        self.on_process: Callable[[LiveJob], None] = lambda _live: None
 
     def now(self) -> datetime:
         """The services' clock."""

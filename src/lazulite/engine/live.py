@@ -52,12 +52,23 @@ class LiveJob:
         self.job = msgspec.structs.replace(self.job, **rest)
 
 
+@dataclass(slots=True, kw_only=True)
+class Meter:
+    """The last sample of an attempt."""
+
+    launch: Launch
+    age: float = 0.0  # seconds that the attempt had run then
+    cpu: float = 0.0  # seconds that it had used then
+    peak: int = 0  # bytes: the most memory that a sample saw
+
+
 @dataclass(slots=True, eq=False, kw_only=True)
 class LiveCommand(LiveJob):
     """A command job."""
 
     work: CommandDef
     launch: Launch | None = None  # set while an attempt may have a process
+    meter: Meter | None = None  # set once the attempt was sampled
     timed_out: bool = False
 
 

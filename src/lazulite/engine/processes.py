@@ -10,10 +10,12 @@ from weakref import ref
 
 from lazulite.domain.errors import LazuliteError, Unavailable
 from lazulite.domain.job import JobError, JobStatus
+from lazulite.domain.usage import Host
 from lazulite.engine.core import Core
 from lazulite.engine.launcher import Launcher
 from lazulite.engine.live import LiveCommand
 from lazulite.engine.outcome import Outcome, collect
+from lazulite.engine.usage import Hosts
 from lazulite.ports.compute import ComputeBackend, Launch, Sight
 
 STOP_AGAIN = 1.0  # seconds until a process that could not be stopped is stopped again
@@ -48,6 +50,7 @@ class Processes:
         self._grace = grace
         self._ended = ended
         self._never = never
+        self._hosts = Hosts(core)
 
     def start(self, live: LiveCommand) -> None:
         """Launch the attempt that is recorded. Launching twice runs once."""
@@ -56,26 +59,27 @@ class Processes:
             return
         core, backend, fence = self._core, self._backend, self.fence(live)
 
-        def blocking() -> Launch:
+        def blocking() -> tuple[Launch, Host | None]:
             prefix = self._launcher.environments.ready(live.work.environment_key)
             if prefix is None:
                 raise LazuliteError("its environment was removed while it was starting")
             launch = self._launcher.prepare(live, prefix, fence)
             backend.launch(launch)
-            return launch
+            return launch, self._hosts.of(prefix.python)
 
-        core.work(live, blocking, lambda launch: self._running(live, launch))
+        core.work(live, blocking, lambda made: self._running(live, *made))
 
     def fence(self, live: LiveCommand) -> str:
         """Return the fencing token of a job's attempt."""
         return f"{self._core.token[:16]}-{live.job.attempt}"
 
-    def _running(self, live: LiveCommand, launch: Launch) -> None:
+    def _running(self, live: LiveCommand, launch: Launch, host: Host | None) -> None:
         live.launch = launch
         if live.job.is_final or live.canceled:
             self.stop(live)
         else:
-            self._core.write_soon(live, status=JobStatus.RUNNING, running=self._core.now())
+            now = self._core.now()
+            self._core.write_soon(live, status=JobStatus.RUNNING, running=now, host=host)
         self.watch(live, launch)
 
     def watch(self, live: LiveCommand, launch: Launch) -> None:
@@ -90,6 +94,7 @@ class Processes:
             core.post(lambda: self.exited(live, launch), live)
 
         core.after(partial(self._backend.watch, launch, on_exit), live)
+        core.on_process(live)
 
     def exited(self, live: LiveCommand, launch: Launch, seen: Sight | None = None) -> None:
         """Look at what a process left, once it is not alive."""

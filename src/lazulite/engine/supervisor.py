@@ -15,6 +15,7 @@ from lazulite.engine.launcher import Launcher
 from lazulite.engine.live import LiveCommand, LiveJob
 from lazulite.engine.pipelines import Pipelines
 from lazulite.engine.slots import Slots
+from lazulite.engine.usage import Sampling
 from lazulite.ports.compute import ComputeBackend
 from lazulite.ports.store import Tx
 from lazulite.services.context import Services
@@ -56,6 +57,10 @@ class Engine:
         self._adoption = Adoption(self._core, self._commands, self._pipelines)
         self._woken: list[int] = []
         self._thread = threading.Thread(target=self._core.run, name="lazulite-engine", daemon=True)
+
+    def sample(self, every: float) -> None:
+        """Sample what running jobs use, every so many seconds; say so before the start."""
+        self._core.on_process = Sampling(self._core, self._backend, every).wake
 
     def start(self) -> None:
         """Take over what an earlier engine of this home left, then run."""

@@ -240,7 +240,7 @@ def _know(folder: Path, stamp: tuple[int, int]) -> _Known:
 def _prefix(folder: Path, manifest: Manifest) -> Prefix:
     root = folder / manifest.prefix
     variables = {"VIRTUAL_ENV": str(root), **manifest.variables}
-    return Prefix(key=manifest.key, bin=root / "bin", variables=variables)
+    return Prefix(key=manifest.key, bin=root / "bin", variables=variables, python=manifest.python)
 
 
 def _read(path: Path) -> Manifest:

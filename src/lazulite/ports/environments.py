@@ -30,6 +30,7 @@ class Prefix:
     key: str
     bin: Path  # goes first on PATH
     variables: dict[str, str]
+    python: str = ""  # version
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lazulite.domain.usage import Host
 from lazulite.ports.clock import Clock
 from lazulite.ports.compute import Capacity
 from lazulite.ports.environments import Environments
@@ -24,6 +25,7 @@ class Services:
     environments: Environments
     clock: Clock
     capacity: Capacity  # of the local compute
+    host: Host = field(default_factory=Host)  # this machine
     wake: Callable[[int], None]  # tell the engine that this job (row id) changed; any thread
     why: Callable[[int], str | None] = field(default=lambda _job: None)  # why a job waits
     changes: Changes = field(default_factory=Changes)
