@@ -23,6 +23,8 @@ class Settings:
     database: str | None = None  # PostgreSQL URL; None = SQLite in the home
     slots: int | None = None  # local jobs at once; None = one per core
     grace: float = 10.0  # seconds between TERM and KILL on cancel
+    body_memory: int = 64  # MB of JSON requests in memory, all together
+    log_queue: int = 1024  # requests to log something that may wait for the database
     sample: float = 10.0  # seconds between two samples of what a job uses; 0 = none
 
     @property
@@ -92,6 +94,8 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         database=env.get("LAZULITE_DATABASE_URL") or None,
         slots=_whole(env, "LAZULITE_SLOTS", 1) if slots else None,
         grace=float(_whole(env, "LAZULITE_GRACE", 10)),
+        body_memory=_whole(env, "LAZULITE_BODY_MEMORY", 64),
+        log_queue=_whole(env, "LAZULITE_LOG_QUEUE", 1024),
         sample=float(_whole(env, "LAZULITE_SAMPLE_SECONDS", 10)),
     )
 

@@ -8,6 +8,7 @@ import fcntl
 import json
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
@@ -36,12 +37,15 @@ from lazulite.services.workspaces import ensure_default
 from lazulite.store.database import open_store
 from lazulite.wire.app import build_app
 from lazulite.wire.auth import Tokens, open_tokens
+from lazulite.wire.intake import Limits
 from lazulite.wire.listen import Listener, bind, listener, url_of
 from lazulite.wire.own import ServerInfo
 from lazulite.wire.routes import all_routes
 from lazulite.wire.tls import ensure_tls
 
 log = logging.getLogger("lazulite")
+
+FILES = 4096  # open ones: two listeners' connections, and as many files
 
 
 class SystemClock(Clock):
@@ -73,11 +77,20 @@ def serve(settings: Settings, ready: Callable[[Running], None] = lambda _running
         Unavailable: a port is taken, the home cannot be written, or the database is away.
     """
     os.umask(0o077)
+    _allow_files()
     _make_home(settings.home)
     with _lock(settings), _bound(settings) as (http, https):
         uvloop = _uvloop()
         with asyncio.Runner(loop_factory=uvloop) as runner:
             runner.run(_serve(settings, http, https, ready))
+
+
+def _allow_files() -> None:
+    """Have as many open files as the listeners take connections, where that is allowed."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _uvloop() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -182,7 +195,12 @@ async def _serve(
     info = ServerInfo(
         version=lazulite.__version__, pid=os.getpid(), started=clock.now(), home=str(settings.home)
     )
-    app = build_app(services, tokens, all_routes(info))
+    limits = Limits(
+        memory=max(1, settings.body_memory) << 20,
+        queue=settings.log_queue,
+        writers=12 if settings.database else 64,  # PostgreSQL's connections are for readers too
+    )
+    app = build_app(services, tokens, all_routes(info), limits=limits)
     servers = [listener(app), listener(app, certificates)]
     try:
         await asyncio.to_thread(ensure_default, services)

@@ -9,6 +9,8 @@ LazuliteError
 ├── Denied            the caller is known and may not
 │   └── Unauthenticated
 ├── TooLarge          a limit was passed
+├── TooSlow           the caller did not send what it announced
+├── TooManyRequests   too much is asked at once; `retry_after` says when to come back
 └── Unavailable       the machine cannot do it now (disk full, database away); trying again may help
 """
 
@@ -80,6 +82,18 @@ class TooLarge(LazuliteError):
     """A size or count is over its limit."""
 
     code = "RequestEntityTooLarge"
+
+
+class TooSlow(LazuliteError):
+    """What was announced did not come in time."""
+
+    code = "RequestTimeout"
+
+
+class TooManyRequests(LazuliteError):
+    """Too much is asked at once: the fact `retry_after` is when to come back, in seconds."""
+
+    code = "TooManyRequests"
 
 
 class Unavailable(LazuliteError):

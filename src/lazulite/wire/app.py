@@ -16,11 +16,12 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from lazulite.domain.access import Principal, Role, authorize
-from lazulite.domain.errors import Denied, NotFound, TooLarge, Unauthenticated
+from lazulite.domain.errors import Denied, NotFound, Unauthenticated
 from lazulite.domain.ids import LOCAL_GROUP, LOCAL_SUBSCRIPTION, WorkspaceId
 from lazulite.services.context import Services
 from lazulite.wire.auth import Caller, Tokens, check_signed
-from lazulite.wire.http import MAX_BODY, Call, Route, explained, respond
+from lazulite.wire.http import Call, Route, explained, respond
+from lazulite.wire.intake import Intake, Limits, patient
 
 _NOBODY = Principal(name="anyone", role=Role.JOB)
 
@@ -33,6 +34,7 @@ def build_app(
     routes: Iterable[Route],
     *,
     lifespan: Lifespan | None = None,
+    limits: Limits | None = None,
 ) -> Starlette:
     """Make the one app of both listeners.
 
@@ -41,8 +43,9 @@ def build_app(
         tokens: verifies callers.
         routes: every route family.
         lifespan: runs beside the app, the engine for one.
+        limits: what all requests together may take.
     """
-    desk = Desk(services, tokens, routes)
+    desk = Desk(services, tokens, routes, Intake(limits or Limits()))
     app = Starlette(lifespan=lifespan or _idle)
     app.router.default = desk  # a route would not take a path with a line break
     return app
@@ -127,8 +130,11 @@ def _walk(place: _Segment, parts: list[str], at: int) -> tuple[_Segment, tuple[s
 class Desk:
     """Receives every request. The only place where callers are let in and errors rendered."""
 
-    def __init__(self, services: Services, tokens: Tokens, routes: Iterable[Route]) -> None:
+    def __init__(
+        self, services: Services, tokens: Tokens, routes: Iterable[Route], intake: Intake
+    ) -> None:
         """Keep what every call is given."""
+        self._intake = intake
         self._services = services
         self._tokens = tokens
         self._table = RouteTable(routes)
@@ -154,12 +160,15 @@ class Desk:
         caller = self._identify(route, request)
         call = self._call(request, caller.principal, route, params)
         if route.stream:
-            return await route.stream(
-                await run_in_threadpool(self._admit, route, caller, call), request
-            )
-        if route.action is not None:  # whoever has no token is given no memory
-            call = replace(call, body=await _body(request))
-        return await run_in_threadpool(self._run, route, caller, call)
+            call = await run_in_threadpool(self._admit, route, caller, call)
+            return await route.stream(call, Request(request.scope, patient(request.receive)))
+        if route.action is None:  # whoever has no token is given no memory
+            return await run_in_threadpool(self._run, route, caller, call)
+
+        def run(body: bytes) -> Response:
+            return self._run(route, caller, replace(call, body=body))
+
+        return await self._intake.take(request.scope, request.receive, route, run)
 
     def _identify(self, route: Route, request: Request) -> Caller:
         if route.action is None:
@@ -243,20 +252,3 @@ def _workspace(params: Mapping[str, str]) -> WorkspaceId | None:
         return None
     subscription = params.get("subscription", LOCAL_SUBSCRIPTION)
     return WorkspaceId(subscription, params.get("group", LOCAL_GROUP), params["workspace"])
-
-
-async def _body(request: Request) -> bytes:
-    announced = request.headers.get("content-length", "0")
-    if announced.isdigit() and int(announced) > MAX_BODY:
-        raise _too_large()
-    chunks, size = [], 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > MAX_BODY:
-            raise _too_large()
-        chunks.append(chunk)
-    return b"".join(chunks)
-
-
-def _too_large() -> TooLarge:
-    return TooLarge(f"the request body is over {MAX_BODY // 1024**2} MB: upload data as a blob")

@@ -23,9 +23,9 @@ from lazulite.wire.auth import Tokens
 _log = logging.getLogger("lazulite.wire")
 _encode = msgspec.json.Encoder().encode
 
-_MLFLOW = re.compile(r"/(?:ajax-)?api/\d\.\d/mlflow")
+_MLFLOW = re.compile(r"/(?:ajax-)?api/\d\.\d/(?:preview/)?mlflow")
 
-MAX_BODY = 64 * 1024 * 1024  # bytes of a JSON request
+MAX_BODY = 16 << 20  # bytes of a JSON request, where its route says nothing else
 MAX_DEPTH = 100  # nested objects and lists of a JSON request
 
 STATUS: dict[type[errors.LazuliteError], int] = {
@@ -36,6 +36,8 @@ STATUS: dict[type[errors.LazuliteError], int] = {
     errors.Denied: 403,
     errors.Unauthenticated: 401,
     errors.TooLarge: 413,
+    errors.TooSlow: 408,
+    errors.TooManyRequests: 429,
     errors.Unavailable: 503,
 }
 
@@ -103,6 +105,8 @@ class Route:
     endpoint: Endpoint | None = None
     stream: StreamEndpoint | None = None
     workspace: WorkspaceId | None = None  # that the path means; None = what the path says, if any
+    limit: int = MAX_BODY  # bytes of the body that an `endpoint` takes
+    logs: bool = False  # it stands in the line of those who log: see docs/adr/0014
 
 
 def read_json(body: bytes) -> dict[str, Any]:
@@ -150,15 +154,21 @@ def azure_error(error: errors.LazuliteError, request_id: str) -> Reply:
     headers = {"x-ms-error-code": error.code}
     if isinstance(error, errors.Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"
-    if isinstance(error, errors.Unavailable):
-        headers["Retry-After"] = "1"
+    headers |= _when_to_retry(error)
     return Reply(body=encode_error(error, request_id), status=status_of(error), headers=headers)
 
 
 def mlflow_error(error: errors.LazuliteError) -> Reply:
     """Render an error as MLflow does."""
-    headers = {"Retry-After": "1"} if isinstance(error, errors.Unavailable) else {}
-    return Reply(body=mlflow.encode_error(error), status=mlflow.code_of(error)[1], headers=headers)
+    status = mlflow.code_of(error)[1]
+    return Reply(body=mlflow.encode_error(error), status=status, headers=_when_to_retry(error))
+
+
+def _when_to_retry(error: errors.LazuliteError) -> dict[str, str]:
+    if isinstance(error, errors.Unavailable | errors.TooSlow):
+        return {"Retry-After": "1"}
+    after = error.facts.get("retry_after")
+    return {} if after is None else {"Retry-After": str(after)}
 
 
 def told(error: errors.LazuliteError, path: str, request_id: str) -> Reply:

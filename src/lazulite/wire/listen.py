@@ -18,27 +18,47 @@ KEEP_ALIVE = 75  # seconds an idle connection stays open
 HEAD_WAIT = 30.0  # seconds in which a client must have sent the head of a request
 MAX_HEAD = 64 << 10  # bytes of a request's line and headers; what others allow is 8 to 80 KB
 DRAIN = 2  # seconds that open requests get when the server stops
+CONNECTIONS = 1000  # of a listener; one that idles costs some 30 KB
+PIPELINED = 16  # requests that a client may send before it has read the first answer
+LINGER = 5.0  # seconds in which a client may go on sending what is not wanted any more
+READ_WAIT = 30.0  # seconds in which a client must have read READ_LEAST of an answer
+READ_LEAST = 32 << 10  # bytes
 _TOO_LONG = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
     b"content-length: 0\r\nconnection: close\r\n\r\n"
 )
+_TOO_MANY = (
+    b"HTTP/1.1 503 Service Unavailable\r\n"
+    b"retry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+)
 
 
 class Connection(HttpToolsProtocol):
-    """One connection. It gives up on a head that is too long or too slow: it needs no token."""
+    """One connection. It gives up on a client that is too slow: see docs/adr/0014."""
 
     _head = 0  # bytes of the head that is coming; -1 = it is here
-    _waiting: asyncio.TimerHandle | None = None
+    _coming = False  # the body of the newest request
+    _waiting: asyncio.TimerHandle | None = None  # for a head
+    _lingering: asyncio.TimerHandle | None = None  # for the end of a body after its answer
+    _reader: asyncio.TimerHandle | None = None  # for a client to read
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._wait()
+        if len(self.connections) > CONNECTIONS:
+            transport.write(_TOO_MANY)
+            transport.close()
+        else:
+            self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._came()
+        self._ended()
+        self._read()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self.transport.is_closing():
+            return
         super().data_received(data)
         if self._head < 0 or self.transport.is_closing():
             return
@@ -54,9 +74,49 @@ class Connection(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        self._head = -1
+        self._head, self._coming = -1, True
         self._came()
         super().on_headers_complete()
+        if len(self.pipeline) > PIPELINED:
+            raise ConnectionAbortedError  # the parser stops, and the connection with it
+
+    def on_message_complete(self) -> None:
+        self._ended()
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._coming and self.cycle.response_complete:  # hanging up now would lose the answer
+            self._lingering = self.loop.call_later(LINGER, self.transport.abort)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._watch()
+
+    def resume_writing(self) -> None:
+        self._read()
+        super().resume_writing()
+
+    def _watch(self) -> None:
+        size = self.transport.get_write_buffer_size()
+        self._reader = self.loop.call_later(READ_WAIT, self._check_reader, size)
+
+    def _check_reader(self, before: int) -> None:
+        if before - self.transport.get_write_buffer_size() < READ_LEAST:
+            self.transport.abort()
+        else:
+            self._watch()
+
+    def _read(self) -> None:
+        if self._reader is not None:
+            self._reader.cancel()
+            self._reader = None
+
+    def _ended(self) -> None:
+        self._coming = False
+        if self._lingering is not None:
+            self._lingering.cancel()
+            self._lingering = None
 
     def _wait(self) -> None:
         self._waiting = self.loop.call_later(HEAD_WAIT, self.transport.abort)

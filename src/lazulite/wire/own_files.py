@@ -22,6 +22,7 @@ from lazulite.wire.http import Call, Reply, Route
 from lazulite.wire.own import PREFIX
 
 STD_LOG = "user_logs/std_log.txt"
+_MAX_SNAPSHOT = 64 << 20  # bytes of the list of its files
 _HEX = 64  # characters of a digest
 _LENGTH = 8  # bytes of a size, big-endian
 _HERE = PREFIX + SCOPE
@@ -31,7 +32,11 @@ def file_routes() -> list[Route]:
     """Return the routes for files."""
     return [
         Route(
-            method="POST", path=_HERE + "/snapshots", action=Action.WRITE, endpoint=save_snapshot
+            method="POST",
+            path=_HERE + "/snapshots",
+            action=Action.WRITE,
+            endpoint=save_snapshot,
+            limit=_MAX_SNAPSHOT,
         ),
         Route(method="POST", path=_HERE + "/objects", action=Action.WRITE, stream=put_objects),
         Route(

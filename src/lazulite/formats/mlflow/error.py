@@ -6,7 +6,7 @@ from typing import Any
 
 from lazulite.domain import errors
 
-# the client retries 429 and 503; RESOURCE_ALREADY_EXISTS is a 400 in MLflow
+# the client retries 408, 429 and 503; RESOURCE_ALREADY_EXISTS is a 400 in MLflow
 CODES: dict[type[errors.LazuliteError], tuple[str, int]] = {
     errors.LazuliteError: ("INTERNAL_ERROR", 500),
     errors.InvalidInput: ("INVALID_PARAMETER_VALUE", 400),
@@ -16,6 +16,8 @@ CODES: dict[type[errors.LazuliteError], tuple[str, int]] = {
     errors.Denied: ("PERMISSION_DENIED", 403),
     errors.Unauthenticated: ("UNAUTHENTICATED", 401),
     errors.TooLarge: ("REQUEST_LIMIT_EXCEEDED", 413),
+    errors.TooSlow: ("DEADLINE_EXCEEDED", 408),
+    errors.TooManyRequests: ("REQUEST_LIMIT_EXCEEDED", 429),
     errors.Unavailable: ("TEMPORARILY_UNAVAILABLE", 503),
 }
 

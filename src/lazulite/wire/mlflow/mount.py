@@ -9,7 +9,7 @@ from lazulite.domain.access import Action
 from lazulite.domain.errors import NotFound, Unsupported
 from lazulite.domain.ids import DEFAULT_WORKSPACE
 from lazulite.wire.azure.arm import SCOPE
-from lazulite.wire.http import Call, Endpoint, Reply, Route, StreamEndpoint
+from lazulite.wire.http import MAX_BODY, Call, Endpoint, Reply, Route, StreamEndpoint
 
 MOUNTS = (f"/mlflow/v1.0{SCOPE}", f"/mlflow/v2.0{SCOPE}", "/ws/{workspace}", "")
 APIS = ("/api/2.0/mlflow", "/ajax-api/2.0/mlflow")
@@ -25,6 +25,7 @@ class Way(NamedTuple):
     action: Action | None
     endpoint: Endpoint | None = None
     stream: StreamEndpoint | None = None
+    limit: int = MAX_BODY  # bytes of the body that an endpoint takes
 
 
 def below(prefixes: Iterable[str], ways: Iterable[Way]) -> list[Way]:
@@ -44,6 +45,8 @@ def mounted(ways: Iterable[Way]) -> list[Route]:
             endpoint=way.endpoint,
             stream=way.stream,
             workspace=None if mount else DEFAULT_WORKSPACE,
+            limit=way.limit,
+            logs=way.action is Action.RUN and way.endpoint is not None,
         )
         for mount in MOUNTS
         for way in ways

@@ -14,6 +14,7 @@ from lazulite.services import tracking
 from lazulite.wire.http import Call, Reply
 from lazulite.wire.mlflow.mount import Way
 
+LIMIT = 1 << 20  # bytes of a body; MLflow's own for log-batch is a little lower
 MAX_RESULTS = 50_000
 MAX_POINTS = 25_000  # of a page of history
 _STATUSES = {status.value: status for status in RunStatus}
@@ -145,7 +146,7 @@ def ways() -> list[Way]:
         ("POST", "/runs/search", Action.READ, search),
         ("GET", "/metrics/get-history", Action.READ, history),
     ]
-    return [Way(*row) for row in table]
+    return [Way(*row, limit=LIMIT) for row in table]
 
 
 def _log(call: Call, asked: ask.RunId, batch: Batch) -> Reply:
