@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 from lazulite.domain.errors import InvalidInput
-from lazulite.domain.ids import clean_path
+from lazulite.domain.ids import ARTIFACT_STORE, clean_path
 from lazulite.services.runs import artifact_folder
 
 
 class ArtifactPath(NamedTuple):
     """A place among the artifacts of something."""
 
-    kind: Literal["run", "model", "version"]
-    owner: str  # run id, id of a logged model, or name:version of the registry
+    kind: Literal["run", "model", "version", "upload"]
+    owner: str  # run id, id of a logged model, name:version of the registry, name of an upload
     path: str  # relative; empty for the whole
 
 
@@ -45,6 +45,16 @@ def run_folder(run: str) -> str:
 def logged_model_folder(model: str) -> str:
     """Return the folder of a logged model's artifacts."""
     return f"LoggedModels/{model}"
+
+
+def upload_folder(upload: str) -> str:
+    """Return the folder of files that a client uploaded before it made an asset of them."""
+    return f"LocalUpload/{upload}"
+
+
+def is_shared(datastore: str, path: str) -> bool:
+    """Say whether a file is a logged model's: nobody writes to it in place."""
+    return datastore == ARTIFACT_STORE and path.startswith(logged_model_folder(""))
 
 
 def _rest(parts: list[str]) -> str:

@@ -10,14 +10,22 @@ from lazulite.domain.access import Principal
 from lazulite.domain.errors import InvalidInput, NotFound
 from lazulite.domain.ids import (
     ARTIFACT_STORE,
+    BLOB_STORE,
     StoragePath,
     WorkspaceId,
+    check_name,
     clean_path,
     parse_storage,
 )
-from lazulite.ports.blobs import Blob, BlobName, BlobQuery, always
+from lazulite.ports.blobs import Blob, BlobName, BlobPage, BlobQuery, always
 from lazulite.services import models, runs, tracking, versions
-from lazulite.services.artifact_paths import ArtifactPath, logged_model_folder, run_folder
+from lazulite.services.artifact_paths import (
+    ArtifactPath,
+    is_shared,
+    logged_model_folder,
+    run_folder,
+    upload_folder,
+)
 from lazulite.services.context import Services
 
 MAX_LISTED = 100_000  # files of one folder
@@ -45,6 +53,11 @@ class Place:
         """The file of that place."""
         return BlobName(self.workspace, self.datastore, self.path)
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether equal files of such places may be one."""
+        return is_shared(self.datastore, self.path)
+
 
 def readable(services: Services, ids: WorkspaceId, where: ArtifactPath) -> Place:
     """Return where artifacts to read are.
@@ -59,6 +72,10 @@ def readable(services: Services, ids: WorkspaceId, where: ArtifactPath) -> Place
         model = models.get(services, ids, where.owner)[0]
         folder = logged_model_folder(model.model)
         return _place(services, Place(model.workspace, ARTIFACT_STORE, folder, where.path))
+    if where.kind == "upload":
+        workspace = services.store.read(lambda tx: tx.workspaces.get(ids).id)
+        folder = upload_folder(check_name(where.owner, "upload"))
+        return _place(services, Place(workspace, BLOB_STORE, folder, where.path))
     workspace, run = tracking.head(services, ids, where.owner)
     folder = run_folder(run.name)
     return _place(services, Place(workspace, ARTIFACT_STORE, folder, where.path))
@@ -78,7 +95,14 @@ def writable(
         raise InvalidInput("a registered version never changes: log a new model", path="path")
     if where.kind == "run":
         tracking.writable(services, ids, where.owner, principal)
+    if where.kind == "model":
+        tracking.check_model(services, ids, where.owner, principal)
     return readable(services, ids, where)
+
+
+def no_such(where: ArtifactPath) -> NotFound:
+    """Return the error that says that there is no such file."""
+    return NotFound(f"{where.kind} '{where.owner}' has no artifact '{where.path[:300]}'")
 
 
 def listing(services: Services, place: Place) -> list[Listing]:
@@ -88,14 +112,35 @@ def listing(services: Services, place: Place) -> list[Listing]:
     return sorted(found)
 
 
+def files(services: Services, place: Place) -> Iterator[Blob]:
+    """Yield all files in a folder and below it, by name; at most `MAX_LISTED`."""
+    folder = place.path.rstrip("/") + "/"
+    found = _walk(services, place, folder, folders=False)
+    return (one for one in found if isinstance(one, Blob))
+
+
+def page(services: Services, place: Place, after: str) -> BlobPage:
+    """Return one page of all files in a folder and below it, by name."""
+    query = BlobQuery(prefix=place.path.rstrip("/") + "/", after=after, limit=_PAGE)
+    return _page(services, place, query)
+
+
+def below(services: Services, place: Place, path: str) -> Place:
+    """Return a place below one that is its owner's root.
+
+    Raises:
+        InvalidInput: the path leaves it.
+    """
+    return _place(services, replace(place, path=path))
+
+
 def usage(services: Services, ids: WorkspaceId, where: ArtifactPath) -> tuple[int, int]:
     """Return how many files there are, and their bytes; nothing where nothing is (any more)."""
     try:
         place = readable(services, ids, where)
     except NotFound:
         return 0, 0
-    found = _walk(services, place, place.path + "/", folders=False)
-    sizes = [one.size for one in found if isinstance(one, Blob)]
+    sizes = [one.size for one in files(services, place)]
     return len(sizes), sum(sizes)
 
 
@@ -108,7 +153,7 @@ def delete(services: Services, place: Place) -> int:
     Raises:
         NotFound: there is nothing.
     """
-    names = [place.path, *_files(services, place)]
+    names = [place.path, *(one.path for one in files(services, place))]
     gone = 0
     for name in names:
         try:
@@ -122,23 +167,21 @@ def delete(services: Services, place: Place) -> int:
     return gone
 
 
-def _files(services: Services, place: Place) -> list[str]:
-    folder = place.path.rstrip("/") + "/"
-    found = _walk(services, place, folder, folders=False)
-    return [one.path for one in found if isinstance(one, Blob)]
-
-
 def _walk(services: Services, place: Place, prefix: str, *, folders: bool) -> Iterator[Blob | str]:
     after, left = "", MAX_LISTED
-    services.files.root(place.workspace, place.datastore)  # makes it, if nothing was ever put there
     while left > 0:
         query = BlobQuery(prefix=prefix, folders=folders, after=after, limit=_PAGE)
-        page = services.files.blobs.page(place.workspace, place.datastore, query)
-        yield from page.items
-        left -= len(page.items)
-        if page.next is None:
+        found = _page(services, place, query)
+        yield from found.items
+        left -= len(found.items)
+        if found.next is None:
             return
-        after = page.next
+        after = found.next
+
+
+def _page(services: Services, place: Place, query: BlobQuery) -> BlobPage:
+    services.files.root(place.workspace, place.datastore)  # makes it, if nothing was ever put there
+    return services.files.blobs.page(place.workspace, place.datastore, query)
 
 
 def _listed(found: Blob | str, folder: str) -> Listing:

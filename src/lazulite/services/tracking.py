@@ -265,10 +265,10 @@ def writable(
 def check_file(
     services: Services, ids: WorkspaceId, file: StoragePath, principal: Principal
 ) -> None:
-    """Let a job write files, but to the artifacts of no run that it may not write to.
+    """Let a job write files, but to those of no run or logged model that it may not write to.
 
     Raises:
-        NotFound: there is no such run.
+        NotFound: there is no such run or model.
         Denied: it is another job's.
         InvalidInput: it is deleted.
     """
@@ -277,6 +277,25 @@ def check_file(
         return
     if parts[0].casefold() == "experimentrun":
         writable(services, ids, parts[1].removeprefix("dcid."), principal)
+    if parts[0].casefold() == "loggedmodels":
+        check_model(services, ids, parts[1], principal)
+
+
+def check_model(services: Services, ids: WorkspaceId, model: str, principal: Principal) -> None:
+    """Let a job write the files of a model, but not of one that another job logged.
+
+    Raises:
+        NotFound: there is no such model, or its run is gone.
+        Denied: it is another job's.
+    """
+
+    def work(tx: Tx) -> None:
+        workspace = tx.workspaces.get(ids).id
+        found = tx.models.get(workspace, model)
+        if principal.run and found.source_run:
+            _own(tx.runs.head(workspace, found.source_run), principal)
+
+    services.store.read(work)
 
 
 def moment_of(millis: int, path: str) -> datetime:

@@ -110,17 +110,24 @@ class Tokens:
         }
         return self._mint(claims, JOB_LIFE)[0]
 
-    def sign_url(self, url: str, path: str, *, write: bool = False) -> str:
-        """Return `url` with a signature that opens `path` and all below it, for `URL_LIFE`.
+    def sign_url(
+        self, url: str, path: str, *, write: bool = False, life: timedelta = URL_LIFE
+    ) -> str:
+        """Return `url` with a signature that opens `path` and all below it, for `life`.
 
         Args:
             url: scheme and host; the quoted path is added.
             path: decoded, with a leading slash.
             write: whether it may be written to.
+            life: how long.
         """
+        return f"{url}{quote(path)}?{self.sign(path, write=write, life=life)}"
+
+    def sign(self, path: str, *, write: bool, life: timedelta) -> str:
+        """Return the query that opens `path` and all below it; see `sign_url`."""
         claims = {"aud": _ISSUER, "url": path.rstrip("/"), "write": write}
-        token, expires = self._mint(claims, URL_LIFE)
-        return f"{url}{quote(path)}?se={expires}&sp={'rwl' if write else 'rl'}&sig={token}"
+        token, expires = self._mint(claims, life)
+        return f"se={expires}&sp={'rwl' if write else 'rl'}&sig={token}"
 
     def _mint(self, claims: dict[str, Any], life: timedelta) -> tuple[str, int]:
         now = int(self.clock.now().timestamp())

@@ -32,6 +32,7 @@ from lazulite.ports.blobs import (
     always,
 )
 from lazulite.services import tracking
+from lazulite.services.artifact_paths import is_shared
 from lazulite.wire.body import FileResponse, receive
 from lazulite.wire.http import Call, Route, status_of
 
@@ -196,6 +197,7 @@ async def _put(ask: Ask) -> Response:
         headers=azure.read_headers(headers),
         condition=_condition(ask),
         digests=_md5_said(ask.request),
+        shared=is_shared(ask.name.container, ask.name.path),
     )
     blob = await receive(lambda body: ask.blobs.put(ask.name, body, upload), ask.request)
     return _written(blob, 201)
@@ -215,7 +217,8 @@ async def _commit(ask: Ask) -> Response:
     headers = ask.request.headers
     blocks = azure.read_blocks(await _small_body(ask.request))
     plain = azure.read_headers({k: v for k, v in headers.items() if k != "content-type"})
-    upload = Upload(headers=plain, condition=_condition(ask))
+    shared = is_shared(ask.name.container, ask.name.path)
+    upload = Upload(headers=plain, condition=_condition(ask), shared=shared)
     blob = await receive(lambda _: ask.blobs.commit(ask.name, blocks, upload), ask.request)
     return _written(blob, 201)
 

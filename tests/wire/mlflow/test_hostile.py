@@ -67,7 +67,7 @@ def test_a_job_of_another_workspace_is_turned_away(server: Live, run: str) -> No
         ("POST", "/api/3.0/mlflow/traces"),
         ("GET", f"{API}/webhooks/x"),
         ("POST", f"{API}/gateway/a/b"),
-        ("POST", "/api/2.0/mlflow-artifacts/mpu/create/x"),
+        ("POST", "/api/2.0/mlflow-artifacts/elsewhere/x"),
         ("GET", f"/mlflow/v2.0{SCOPE}/ajax-api/2.0/mlflow/nothing"),
     ],
 )

@@ -190,6 +190,37 @@ class RunIdAndPath(RunId):
     path: str | None = None
 
 
+class CreateUpload(Struct):
+    """POST mpu/create; `part_size` and `sha256` are ours, for who wants to go on after a cut."""
+
+    path: str
+    num_parts: Int = 1
+    part_size: Int | None = None  # bytes of each part but the last
+    sha256: str | None = None  # of the whole, base64
+
+
+class UploadPart(Struct):
+    """A part that was sent."""
+
+    part_number: Int
+    etag: str = ""
+
+
+class CompleteUpload(Struct):
+    """POST mpu/complete."""
+
+    path: str
+    upload_id: str
+    parts: list[UploadPart]
+
+
+class AbortUpload(Struct):
+    """POST mpu/abort."""
+
+    path: str
+    upload_id: str
+
+
 def decode(body: bytes, kind: type[R]) -> R:
     """Read a request's body.
 

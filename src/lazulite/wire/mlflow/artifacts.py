@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-import mimetypes
 from typing import BinaryIO
-from urllib.parse import quote
 
 import anyio.to_thread
 from starlette.requests import Request
 from starlette.responses import Response
 
 from lazulite.domain.access import Action
-from lazulite.domain.errors import NotFound
-from lazulite.formats.azure.blob import read_span
+from lazulite.domain.errors import LazuliteError, NotFound
+from lazulite.formats.azure.blob import (
+    ConditionNotMet,
+    InvalidRange,
+    NotModified,
+    Span,
+    http_date,
+    read_condition,
+    read_span,
+)
+from lazulite.formats.digest import KEPT, encode_digests, read_digests
+from lazulite.formats.mime import headers_of
 from lazulite.formats.mlflow import requests as ask
+from lazulite.formats.mlflow.error import encode_error
 from lazulite.formats.mlflow.replies import artifact_uri
 from lazulite.ports.blobs import Blob, BlobHeaders, Upload
 from lazulite.services import artifacts, tracking
@@ -23,17 +32,7 @@ from lazulite.wire.body import FileResponse, receive
 from lazulite.wire.http import Call, Reply, respond
 from lazulite.wire.mlflow.mount import Way
 
-# what a browser would run, or show as a page of ours: it is saved instead
-_SAVED = (
-    "text/html",
-    "application/xhtml",
-    "image/svg",
-    "text/xml",
-    "application/xml",
-    "text/javascript",
-    "application/javascript",
-    "application/pdf",
-)
+_STATUS = {NotModified: 304, ConditionNotMet: 412, InvalidRange: 416}
 
 
 def list_proxied(call: Call) -> Reply:
@@ -72,13 +71,21 @@ async def put(call: Call, request: Request) -> Response:
     def admit() -> Place:
         return artifacts.writable(call.services, call.here, where, call.principal)
 
+    said = read_digests(request.headers)
     place = await anyio.to_thread.run_sync(admit)
-    kind = request.headers.get("content-type", "application/octet-stream")
-    upload = Upload(headers=BlobHeaders(content_type=kind), md5=request.headers.get("content-md5"))
+    upload = Upload(
+        headers=BlobHeaders(digests={key: said[key] for key in KEPT if key in said}),
+        condition=read_condition(request.headers, writes=True),
+        digests=said,
+        shared=place.is_shared,
+    )
     blobs = call.services.files.blobs
     call.services.files.root(place.workspace, place.blob.container)
-    await receive(lambda body: blobs.put(place.blob, body, upload), request)
-    return respond(Reply(body={}))
+    try:
+        blob = await receive(lambda body: blobs.put(place.blob, body, upload), request)
+    except ConditionNotMet as error:
+        return _unmet(error, {})
+    return respond(Reply(body={}, headers={"etag": blob.etag}))
 
 
 def delete(call: Call) -> Reply:
@@ -95,6 +102,7 @@ def ways() -> list[Way]:
     return [
         Way("GET", "/artifacts", Action.READ, list_proxied),
         Way("GET", one, Action.READ, stream=get_proxied),
+        Way("HEAD", one, Action.READ, stream=get_proxied),
         Way("PUT", one, Action.RUN, stream=put),
         Way("DELETE", one, Action.RUN, delete),
     ]
@@ -114,37 +122,58 @@ async def _send(call: Call, request: Request, where: ArtifactPath) -> Response:
         try:
             return call.services.files.blobs.open(place.blob)
         except NotFound:
-            raise NotFound(
-                f"{where.kind} '{where.owner}' has no artifact '{where.path[:300]}'"
-            ) from None
+            raise artifacts.no_such(where) from None
 
     blob, file = await anyio.to_thread.run_sync(find)
     try:
-        span = read_span(request.headers, blob.size)
-        headers = _headers(blob)
+        return _answer(request, blob, file)
     except BaseException:
         file.close()
         raise
-    if span.partial:
-        end = span.start + span.size - 1
-        headers["content-range"] = f"bytes {span.start}-{end}/{blob.size}"
-    headers["content-length"] = str(span.size)
-    return FileResponse(file, span.start, span.size, 206 if span.partial else 200, headers)
 
 
-def _headers(blob: Blob) -> dict[str, str]:
-    name = blob.path.rsplit("/", 1)[-1]
-    kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
-    how = "attachment" if kind.startswith(_SAVED) else "inline"
-    if kind.startswith("text/") or kind == "application/json":
-        kind += "; charset=utf-8"
-    return {
-        "content-type": kind,
-        "content-disposition": f"{how}; filename*=UTF-8''{quote(name, safe='')}",
-        "x-content-type-options": "nosniff",
+def _answer(request: Request, blob: Blob, file: BinaryIO) -> Response:
+    """Return what the conditions and the range of a request leave of a file; it may be closed."""
+    headers = {
+        **headers_of(blob.path.rsplit("/", 1)[-1]),
         "accept-ranges": "bytes",
         "etag": blob.etag,
+        "last-modified": http_date(blob.modified),
     }
+    if blob.headers.digests:
+        headers["repr-digest"] = encode_digests(blob.headers.digests)
+    try:
+        read_condition(request.headers, writes=False)(blob)
+        span = _span(request, blob)
+    except (ConditionNotMet, InvalidRange) as error:
+        file.close()
+        return _unmet(error, {**headers, "content-range": f"bytes */{blob.size}"})
+    status = 200
+    if span.partial:
+        headers["content-range"] = f"bytes {span.start}-{span.start + span.size - 1}/{blob.size}"
+        status = 206
+    headers["content-length"] = str(span.size)
+    if request.method == "HEAD":
+        file.close()
+        return Response(status_code=status, headers=headers)
+    return FileResponse(file, span.start, span.size, status, headers)
+
+
+def _span(request: Request, blob: Blob) -> Span:
+    """Return the part that is asked for: all, if a range is meant for another state of the file."""
+    meant = request.headers.get("if-range", blob.etag)
+    if request.method == "HEAD" or meant not in (blob.etag, http_date(blob.modified)):
+        return Span(0, blob.size, partial=False)
+    return read_span(request.headers, blob.size)
+
+
+def _unmet(error: LazuliteError, headers: dict[str, str]) -> Response:
+    status = next(code for kind, code in _STATUS.items() if isinstance(error, kind))
+    kept = ("etag", "last-modified") if status == 304 else ("content-range",)
+    told = {name: headers[name] for name in kept if name in headers and status != 412}
+    if status == 304:
+        return Response(status_code=304, headers=told)
+    return respond(Reply(body=encode_error(error), status=status, headers=told))
 
 
 def _files(found: list[Listing], prefix: str) -> dict[str, object]:

@@ -10,6 +10,7 @@ from lazulite.wire.mlflow import (
     info,
     lineage,
     models,
+    multipart,
     registry,
     runs,
 )
@@ -20,5 +21,5 @@ def mlflow_routes() -> list[Route]:
     """Return every route, in every place where the API is mounted."""
     tracking = [*experiments.ways(), *runs.ways(), *artifacts.run_ways(), *lineage.ways()]
     tracking += [*models.ways(), *registry.ways(), *curves.ways()]
-    proxy = below(ARTIFACTS, artifacts.ways())
+    proxy = below(ARTIFACTS, [*artifacts.ways(), *multipart.ways()])
     return mounted([*below(APIS, tracking), *proxy, *info.ways()])
