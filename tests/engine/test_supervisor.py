@@ -425,7 +425,7 @@ def test_a_watcher_that_breaks_stops_nobody(lab: Lab) -> None:
     lab.start()
     job = lab.add("j", command())
 
-    def broken() -> None:
+    def broken(_: bool) -> None:
         raise RuntimeError("Event loop is closed")
 
     lab.news.subscribe(job.id, broken)

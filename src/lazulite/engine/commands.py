@@ -16,6 +16,7 @@ from lazulite.engine.live import LiveCommand, LiveJob
 from lazulite.engine.outcome import Outcome, failure_of
 from lazulite.engine.processes import Processes
 from lazulite.engine.slots import Slots
+from lazulite.engine.tidy import Tidy
 from lazulite.engine.usage import usage_of
 from lazulite.ports.compute import Alive, ComputeBackend, Launch, Lost, Sight, Unclaimed
 
@@ -46,6 +47,7 @@ class Commands:
             never=lambda live: self.finish(live, JobStatus.CANCELED),
         )
         self.reserve, self.forget = self._admission.reserve, self._admission.forget
+        self._tidy = Tidy(core, is_idle=lambda: slots.used == 0)
         self.builds = Builds(core, launcher, self._built, self._build_failed)
         self.on_end: Callable[[LiveJob], None] = lambda _live: None
 
@@ -106,7 +108,8 @@ class Commands:
         elif error is None:
             outputs = outcome.outputs
             self.finish(live, JobStatus.COMPLETED, exit_code=outcome.exit_code, outputs=outputs)
-            self._core.after(partial(self._processes.tidy, live), live)
+            folder = self._launcher.folder(live.job)
+            self._core.after(partial(self._tidy.add, folder, live), live)
         elif live.job.attempt <= live.work.retries:
             self._admission.release(live)
             self.enter(live)

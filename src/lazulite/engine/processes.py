@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -125,11 +124,6 @@ class Processes:
             return outcome  # the write, which waits for the database, decides
         error = JobError(code="UserError", message=problem) if problem else None
         return replace(outcome, error=error)
-
-    def tidy(self, live: LiveCommand) -> None:
-        """Remove the run folder of a job that completed."""
-        folder = self._launcher.folder(live.job)
-        self._core.work(live, lambda: shutil.rmtree(folder, ignore_errors=True), lambda _none: None)
 
     def stop(self, live: LiveCommand) -> None:
         """End the process of a job, if it has one."""

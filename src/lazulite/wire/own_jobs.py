@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
+from contextlib import suppress
 from typing import Any
 
 import anyio.to_thread
@@ -19,6 +20,7 @@ from lazulite.wire.azure.arm import SCOPE
 from lazulite.wire.http import Call, Reply, Route
 from lazulite.wire.own import PREFIX
 
+GATHER = 0.02  # seconds that changes are gathered into one message, but for the end
 LOOK = 5.0  # seconds after which a silent watch looks at the store: another server may have acted
 _ONE = PREFIX + SCOPE + "/jobs/{name}"
 _encode = msgspec.json.Encoder().encode
@@ -72,10 +74,15 @@ def _name(call: Call) -> str:
 
 
 async def _changes(call: Call, job: Job, path: str) -> AsyncIterator[bytes]:
-    loop, news = asyncio.get_running_loop(), asyncio.Event()
+    loop, news, end = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
 
-    def notify() -> None:
-        loop.call_soon_threadsafe(news.set)
+    def tell(ended: bool) -> None:  # noqa: FBT001 - `Notify`
+        news.set()
+        if ended:
+            end.set()
+
+    def notify(ended: bool) -> None:  # noqa: FBT001 - `Notify`
+        loop.call_soon_threadsafe(tell, ended)
 
     subscription = call.services.changes.subscribe(job.root or job.id, notify)
     try:  # subscribed before the first look, so that nothing falls between the two
@@ -84,6 +91,8 @@ async def _changes(call: Call, job: Job, path: str) -> AsyncIterator[bytes]:
         while not final:
             final, lines = await _next(call, (job, path), subscription, news)
             yield lines
+            with suppress(TimeoutError):
+                await asyncio.wait_for(end.wait(), GATHER)
     finally:
         call.services.changes.unsubscribe(subscription)
 
