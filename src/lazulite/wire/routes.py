@@ -5,6 +5,7 @@ from __future__ import annotations
 from lazulite.wire import own
 from lazulite.wire.azure import (
     arm,
+    artifacts,
     assets,
     codes,
     computes,
@@ -32,8 +33,8 @@ def all_routes(info: ServerInfo) -> list[Route]:
         info: what the server says of itself.
     """
     families = (
-        *(arm, assets, codes, computes, datastores, history, identity, jobs, later),
-        *(registry, workspaces),
+        *(arm, artifacts, assets, codes, computes, datastores, history, identity),
+        *(jobs, later, registry, workspaces),
     )
     azure = [route for family in families for route in family.routes()]
     return [

@@ -11,8 +11,11 @@ from lazulite.wire.mlflow import (
     lineage,
     models,
     multipart,
+    otlp,
+    plugin,
     registry,
     runs,
+    traces,
 )
 from lazulite.wire.mlflow.mount import APIS, ARTIFACTS, below, mounted
 
@@ -22,4 +25,7 @@ def mlflow_routes() -> list[Route]:
     tracking = [*experiments.ways(), *runs.ways(), *artifacts.run_ways(), *lineage.ways()]
     tracking += [*models.ways(), *registry.ways(), *curves.ways()]
     proxy = below(ARTIFACTS, [*artifacts.ways(), *multipart.ways()])
-    return mounted([*below(APIS, tracking), *proxy, *info.ways()])
+    found = mounted(
+        [*below(APIS, tracking), *proxy, *info.ways(), *plugin.ways(), *otlp.ways(), *traces.ways()]
+    )
+    return [plugin.spoken(route) for route in found]
