@@ -22,6 +22,7 @@ from lazulite.compute.record import (
     Record,
     boot_token,
     open_record,
+    open_to_append,
     read_record,
     record_path,
     try_lock,
@@ -155,7 +156,7 @@ class LocalCompute:
             boot=boot_token(),
             launched=now,
         )
-        log = _open_log(launch.log)
+        log = open_to_append(launch.log, os.O_WRONLY)
         try:
             write_header(record, header)
             self._watcher.attend(launch)  # first: what cannot be watched must not run
@@ -198,15 +199,6 @@ def _spawn(launch: Launch, record: int, log: int) -> int:
 @cache
 def _bash() -> str | None:
     return "/bin/bash" if Path("/bin/bash").exists() else shutil.which("bash")
-
-
-def _open_log(path: Path) -> int:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-    try:
-        return os.open(path, flags, 0o644)
-    except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return os.open(path, flags, 0o644)
 
 
 def _at_rest(launch: Launch, record: Record) -> Sight:

@@ -109,8 +109,12 @@ def _times(lines: list[bytes]) -> Usage | None:
 
 def open_record(launch: Launch) -> int:
     """Open the record for a launch, with its folder made if need be; the caller closes it."""
-    path = record_path(launch)
-    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+    return open_to_append(record_path(launch), os.O_RDWR)
+
+
+def open_to_append(path: Path, access: int) -> int:
+    """Open a file whose folder may not be there yet; made 0644, closed in what is started."""
+    flags = access | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
     try:
         return os.open(path, flags, 0o644)
     except FileNotFoundError:

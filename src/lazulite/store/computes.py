@@ -1,4 +1,4 @@
-"""Computes as rows. Names compare without case, as Azure's do."""
+"""Computes as rows."""
 
 from __future__ import annotations
 
@@ -7,19 +7,17 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from lazulite.domain.errors import NotFound
 from lazulite.domain.workspace import Compute
 from lazulite.ports.store import Listed, Page
-from lazulite.store.columns import Row, encode, insert, micros, moment
+from lazulite.store.columns import Row, encode, micros, moment
+from lazulite.store.named import Named
 from lazulite.store.tables import computes
 
-_c = computes.c
-_ALL = sa.select(computes).where(_c.workspace == sa.bindparam("workspace"))
-_GET = _ALL.where(_c.key == sa.bindparam("key"))
-_DELETE = sa.delete(computes).where(
-    _c.workspace == sa.bindparam("workspace"), _c.key == sa.bindparam("key")
+_COMPUTES = Named(
+    computes,
+    "compute",
+    replaced=("kind", "location", "body", "tags", "slots", "stopped", "modified_at"),
 )
-_REPLACED = ("kind", "location", "body", "tags", "slots", "stopped", "modified_at")
 
 
 class SqlComputes:
@@ -32,41 +30,20 @@ class SqlComputes:
 
     def put(self, workspace: int, compute: Compute) -> Compute:
         """Create or replace; a replaced one keeps its row, its spelling and its creation."""
-        change = insert(self._db, computes)
-        change = change.on_conflict_do_update(
-            index_elements=["workspace", "key"],
-            set_={column: change.excluded[column] for column in _REPLACED},
-        ).returning(*_c)
-        return _compute_of(self._db.execute(change, _row_of(workspace, compute)).one())
+        return _compute_of(_COMPUTES.put(self._db, _row_of(workspace, compute)))
 
     def get(self, workspace: int, name: str) -> Compute:
         """Return the compute of that name."""
-        row = self._db.execute(_GET, {"workspace": workspace, "key": name.casefold()}).first()
-        if row is None:
-            raise _unknown(name)
-        return _compute_of(row)
+        return _compute_of(_COMPUTES.get(self._db, workspace, name))
 
     def page(self, workspace: int, page: Page) -> Listed[Compute]:
         """Return one page, by name."""
-        query = _ALL.order_by(_c.key).limit(page.limit + 1)
-        if page.after is not None:
-            query = query.where(_c.key > page.after)
-        rows = self._db.execute(query, {"workspace": workspace}).all()
-        shown = rows[: page.limit]
-        more = shown[-1].key if len(rows) > len(shown) and shown else None
-        return Listed([_compute_of(row) for row in shown], more)
+        found = _COMPUTES.page(self._db, workspace, page)
+        return Listed([_compute_of(row) for row in found.items], found.next)
 
     def delete(self, workspace: int, name: str) -> None:
         """Delete the compute of that name."""
-        key = {"workspace": workspace, "key": name.casefold()}
-        if self._db.execute(_DELETE, key).rowcount == 0:
-            raise _unknown(name)
-
-
-def _unknown(name: str) -> NotFound:
-    return NotFound(
-        f"compute '{name}' does not exist in this workspace: create it, or check the name"
-    )
+        _COMPUTES.delete(self._db, workspace, name)
 
 
 def _row_of(workspace: int, compute: Compute) -> dict[str, Any]:

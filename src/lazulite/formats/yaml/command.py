@@ -54,10 +54,15 @@ def read_command_job(build: Build, root: Section) -> Plan:
         "limits": _camel_limits(root),
         "distribution": _camel_distribution(root),
     }
+    return job_plan(build, root, body)
+
+
+def job_plan(build: Build, root: Section, properties: dict[str, Any]) -> Plan:
+    """Return the plan of a job with these properties."""
     return Plan(
         kind="jobs",
         name=root.text("name"),
-        body={"properties": dropped(body)},
+        body={"properties": dropped(properties)},
         uploads=tuple(build.uploads),
         environments=build.environments,
         warnings=tuple(build.warnings),

@@ -7,7 +7,7 @@ from typing import Any
 
 from lazulite.domain.expression import expressions
 from lazulite.domain.ids import last_segment
-from lazulite.formats.yaml.command import IGNORED, JOB_ABOUT, about_job
+from lazulite.formats.yaml.command import IGNORED, JOB_ABOUT, about_job, job_plan
 from lazulite.formats.yaml.component import about, component_of
 from lazulite.formats.yaml.interface import check_values
 from lazulite.formats.yaml.node import read_node
@@ -41,15 +41,7 @@ def read_pipeline_job(build: Build, root: Section) -> Plan:
         "settings": _settings(build, root, compute),
         **_graph(build, root, given, bound),
     }
-    return Plan(
-        kind="jobs",
-        name=root.text("name"),
-        body={"properties": dropped(body)},
-        uploads=tuple(build.uploads),
-        environments=build.environments,
-        warnings=tuple(build.warnings),
-        root=root,
-    )
+    return job_plan(build, root, body)
 
 
 def pipeline_specification(build: Build, section: Section) -> dict[str, Any]:
