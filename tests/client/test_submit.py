@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from lazulite.client import git
 from lazulite.client.documents import LocalFiles
 from lazulite.client.session import Session
 from lazulite.client.submit import carry_out, job_name
@@ -98,3 +99,39 @@ def test_a_compute_is_put_by_name(fake: Fake, session: Session, tmp_path: Path) 
     fake.arm("PUT", "computes/cpu", echo)
     made = carry_out(session, plan("compute", "name: cpu\ntype: amlcompute\n", tmp_path))
     assert made["properties"]["computeType"] == "AmlCompute"
+
+
+class Slow(git.Asked):
+    """Git that answers when it is asked for the second time."""
+
+    def __init__(self) -> None:
+        super().__init__({}, ())
+        self.answers: list[dict[str, str] | None] = [None, {"mlflow.source.git.commit": "c0ffee"}]
+
+    def answer(self, wait: float) -> dict[str, str] | None:
+        return self.answers.pop(0)
+
+
+def test_a_job_does_not_wait_for_a_slow_git(
+    fake: Fake, session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(git, "ask", lambda _places: Slow())
+    for what in ("PUT", "environments/.*"), ("PUT", "jobs/.*"):
+        fake.arm(*what, echo)
+    fake.answers.append(("PATCH", ".*/runs/mine", Reply({})))
+    made = carry_out(session, plan("job", f"name: mine\n{JOB}", tmp_path))
+    assert made["properties"]["properties"] == {"mlflow.source.git.commit": "c0ffee"}
+    *_, put, patch = fake.requests
+    assert put.json["properties"]["properties"] == {}
+    assert patch.json == {"properties": {"mlflow.source.git.commit": "c0ffee"}}
+
+
+def test_a_job_says_where_its_code_is_from(
+    fake: Fake, session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AZUREML_GIT_COMMIT", "c0ffee")
+    for what in ("PUT", "environments/.*"), ("PUT", "jobs/.*"):
+        fake.arm(*what, echo)
+    text = f"properties: {{a: b}}\n{JOB}"
+    made = carry_out(session, plan("job", text, tmp_path))
+    assert made["properties"]["properties"] == {"mlflow.source.git.commit": "c0ffee", "a": "b"}

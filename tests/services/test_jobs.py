@@ -232,3 +232,10 @@ def test_a_step_written_out_is_kept_as_a_component_without_a_name(home: Lab) -> 
     )[1]
     assert spec["environment"].endswith("/environments/env/versions/1")
     assert submit(home, {**PIPELINE, "jobs": {"a": node}}).id == job.id  # the same again
+
+
+def test_no_credentials_of_a_repository_are_kept(home: Lab) -> None:
+    address = {"mlflow.source.git.repoURL": "https://ann:secret@example.org/x.git"}
+    job = submit(home, {**COMMAND, "properties": address})
+    assert job.properties == {"mlflow.source.git.repoURL": "https://example.org/x.git"}
+    assert "secret" not in str(jobs.get(home.services, home.workspace, "j"))

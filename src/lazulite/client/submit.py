@@ -7,12 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from lazulite.client import git, jobs
 from lazulite.client.session import Session
 from lazulite.client.upload import upload_code, upload_data
 from lazulite.domain.errors import Conflict, LazuliteError, NotFound
 from lazulite.formats.yaml.plan import ANONYMOUS_ENVIRONMENT, Plan, Upload, fill
 
 _VERSIONED = frozenset({"components", "environments", "data", "models"})
+_PATIENCE = 0.02  # seconds that a job waits for git; it mostly has answered before
+_LATEST = 5.0  # seconds that the command waits for git when the job is under way
 _RACES = 5  # tries to get the next version while others take it
 _KINDS = """azure bold bright calm clear cool crisp deep eager fair fine free gentle golden keen
 kind lively lucky mellow mild neat noble plain proud quick quiet ready silver smart soft still
@@ -45,14 +48,25 @@ def carry_out(session: Session, plan: Plan, say: Callable[[str], None] = lambda 
     Raises:
         LazuliteError: of the server; a field it names is told with file and line.
     """
-    try:
-        known = {upload: _upload(session, upload, say) for upload in plan.uploads}
-        for version, body in plan.environments.items():
-            rest = f"environments/{ANONYMOUS_ENVIRONMENT}/versions/{version}"
-            session.arm("PUT", rest, {"properties": body})
-        return _put(session, plan, fill(plan.body, known))
-    except LazuliteError as error:
-        raise _placed(error, plan) from None
+    with git.ask(_code(plan)) as source:
+        try:
+            known = {upload: _upload(session, upload, say) for upload in plan.uploads}
+            for version, body in plan.environments.items():
+                rest = f"environments/{ANONYMOUS_ENVIRONMENT}/versions/{version}"
+                session.arm("PUT", rest, {"properties": body})
+            if plan.kind == "jobs":
+                return _put_job(session, plan, fill(plan.body, known), source)
+            return _put(session, plan, fill(plan.body, known))
+        except LazuliteError as error:
+            raise _placed(error, plan) from None
+
+
+def _code(plan: Plan) -> list[Path]:
+    """Return where the code of a job is: what is uploaded of it, or the folder of its file."""
+    if plan.kind != "jobs":
+        return []
+    found = [upload.path for upload in plan.uploads if upload.use == "code"]
+    return found or [plan.root.source.folder]
 
 
 def _upload(session: Session, upload: Upload, say: Callable[[str], None]) -> str:
@@ -62,15 +76,26 @@ def _upload(session: Session, upload: Upload, say: Callable[[str], None]) -> str
 
 
 def _put(session: Session, plan: Plan, body: dict[str, Any]) -> Any:
-    if plan.kind == "jobs":
-        properties = body["properties"]
-        properties.setdefault("experimentName", _experiment())
-        name = plan.name or job_name()
-        properties.setdefault("displayName", name)
-        return session.arm("PUT", f"jobs/{name}", body, repeat=False)
     if plan.kind in _VERSIONED:
         return put_version(session, plan, body)
     return session.arm("PUT", f"{plan.kind}/{plan.name}", body)
+
+
+def _put_job(session: Session, plan: Plan, body: dict[str, Any], source: git.Asked) -> Any:
+    """Submit a job, and say where its code comes from: later, if git is slow to tell."""
+    properties = body["properties"]
+    properties.setdefault("experimentName", _experiment())
+    name = plan.name or job_name()
+    properties.setdefault("displayName", name)
+    answer = source.answer(_PATIENCE)
+    if answer:
+        properties["properties"] = answer | (properties.get("properties") or {})
+    made = session.arm("PUT", f"jobs/{name}", body, repeat=False)
+    late = source.answer(_LATEST) if answer is None else None
+    if late:
+        jobs.edit(session, made, {"properties": late})
+        made["properties"]["properties"] = (made["properties"].get("properties") or {}) | late
+    return made
 
 
 def _experiment() -> str:

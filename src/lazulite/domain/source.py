@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 REPOSITORY = "mlflow.source.git.repoURL"
@@ -20,11 +21,12 @@ def source_tags(properties: Mapping[str, str]) -> dict[str, str]:
     return {key: value for key, value in properties.items() if key.startswith(_TAGS)}
 
 
-def without_credentials(properties: Mapping[str, str]) -> dict[str, str]:
+def without_credentials(properties: Mapping[str, Any]) -> dict[str, Any]:
     """Return the properties with no password or token in the address of the repository."""
-    if REPOSITORY not in properties:
+    address = properties.get(REPOSITORY)
+    if not isinstance(address, str):
         return dict(properties)
-    return {**properties, REPOSITORY: public_url(properties[REPOSITORY])}
+    return {**properties, REPOSITORY: public_url(address)}
 
 
 def public_url(url: str) -> str:

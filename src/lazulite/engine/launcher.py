@@ -210,6 +210,7 @@ def job_variables(job: Job, workspace: Workspace, root: str, address: str) -> di
         "AZUREML_RUN_ID": job.name,
         "AZUREML_ROOT_RUN_ID": root,
         "AZUREML_EXPERIMENT_NAME": job.experiment,
+        "AZUREML_EXPERIMENT_ID": str(job.experiment_id),
         "AZUREML_EXPERIMENT_SCOPE": f"{ids.arm}/experiments/{job.experiment}",
         "AZUREML_WORKSPACE_SCOPE": ids.arm,
         "AZUREML_SERVICE_ENDPOINT": address,
@@ -220,6 +221,7 @@ def job_variables(job: Job, workspace: Workspace, root: str, address: str) -> di
         "MLFLOW_TRACKING_URI": f"{address}/mlflow/v1.0{ids.arm}",
         "MLFLOW_RUN_ID": job.name,
         "MLFLOW_EXPERIMENT_NAME": job.experiment,
+        "MLFLOW_EXPERIMENT_ID": str(job.experiment_id),
     }
 
 

@@ -14,6 +14,7 @@ from lazulite.domain.errors import Conflict, InvalidInput, NotFound
 from lazulite.domain.ids import ARTIFACT_STORE, MAX_JOB_NAME, StoragePath, parse_storage
 from lazulite.domain.job import CommandDef, DataInput, Job, JobKind, Timeline
 from lazulite.domain.pipeline import PipelineDef
+from lazulite.domain.source import without_credentials
 from lazulite.domain.workspace import Workspace
 from lazulite.formats.azure.inline import lifted
 from lazulite.formats.azure.job import Submission, body_of, decode_job, hide_secrets
@@ -75,6 +76,8 @@ def submit(
         Conflict: another job has this name.
     """
     check_job_name(name)
+    if isinstance(given := properties.get("properties"), dict):
+        properties = {**properties, "properties": without_credentials(given)}
     body, parts = services.store.read(
         lambda tx: lifted(properties, workspace.ids.arm, inline.pin(tx, workspace))
     )

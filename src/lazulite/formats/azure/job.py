@@ -11,6 +11,7 @@ from lazulite.domain.errors import InvalidInput
 from lazulite.domain.ids import WorkspaceId, last_segment
 from lazulite.domain.job import CommandDef, DataInput, InputSpec, Job, JobKind, OutputSpec
 from lazulite.domain.pipeline import PipelineDef
+from lazulite.domain.usage import Host
 from lazulite.formats.azure.component import (
     Resolver,
     check_expressions,
@@ -253,7 +254,10 @@ def hide_secrets(body: Any) -> Any:
 
 def _properties(job: Job) -> dict[str, str]:
     known = dict(job.properties)
-    known["azureml.git.dirty"] = known.get("azureml.git.dirty", "False")
+    if job.compute:
+        known |= {"_azureml.ComputeTargetType": "local", "_azureml.ClusterName": job.compute}
+    if code := job.body.get("codeId"):
+        known["ContentSnapshotId"] = str(code).partition("/codes/")[2].partition("/")[0]
     if job.reused_from:
         known |= {"azureml.isreused": "true", "azureml.reusedrunid": job.reused_from}
     if job.node:
@@ -288,7 +292,15 @@ def describe(job: Job) -> dict[str, Any]:
         "error": msgspec.to_builtins(job.error) if job.error else None,
         "outputs": msgspec.to_builtins(job.outputs),
         "kind": str(job.kind),
+        "host": host_of(job.host) if job.host else None,
+        "usage": msgspec.to_builtins(job.usage) if job.usage else None,
     }
+
+
+def host_of(host: Host) -> dict[str, Any]:
+    """Return a machine as clients see it."""
+    found: dict[str, Any] = msgspec.to_builtins(host)
+    return {key: value for key, value in found.items() if key != "id"}
 
 
 def body_of(work: CommandDef | PipelineDef, job: Job) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from lazulite.domain.job import Job, JobError, JobKind
+from lazulite.domain.source import without_credentials
 from lazulite.formats.azure.envelope import convert, string_map
 
 _RUN_TYPE = {
@@ -38,7 +39,9 @@ def decode_edit(body: dict[str, Any]) -> RunEdit:
         display_name=_optional(body.get("displayName"), str, "displayName"),
         description=_optional(body.get("description"), str, "description"),
         tags=None if tags is None else string_map(tags, "tags"),
-        properties=None if properties is None else string_map(properties, "properties"),
+        properties=None
+        if properties is None
+        else without_credentials(string_map(properties, "properties")),
         archived=_optional(body.get("hidden"), bool, "hidden"),
     )
 
