@@ -17,6 +17,10 @@ class Entity(StrEnum):
     TAG = "tags"
     ATTRIBUTE = "attributes"
     DATASET = "datasets"
+    METADATA = "metadata"  # of traces, as what follows
+    SPAN = "span"
+    FEEDBACK = "feedback"
+    EXPECTATION = "expectation"
 
 
 class Aggregate(StrEnum):

@@ -15,6 +15,7 @@ from lazulite.domain.usage import Host
 from lazulite.domain.workspace import Compute, Datastore, Workspace
 from lazulite.ports.listed import Listed
 from lazulite.ports.models import Lineage, Models, Registry
+from lazulite.ports.traces import Assessments, Spans, Traces
 from lazulite.ports.tracking import Experiments, Metrics, Runs
 
 __all__ = [
@@ -68,6 +69,7 @@ class Assets(Protocol):
 
     `resolve` takes the label `latest` (the active version created last). `versions` are listed
     newest first, `containers` by name and without anonymous assets. `update` leaves the names.
+    `snapshots` are the digests of code that a version or a job of any workspace may name.
     """
 
     def add(self, workspace: int, asset: Asset) -> Asset: ...
@@ -93,6 +95,8 @@ class Assets(Protocol):
     def by_digest(self, workspace: int, kind: AssetKind, digest: str) -> Asset | None: ...
 
     def delete(self, workspace: int, kind: AssetKind, name: str, version: str) -> None: ...
+
+    def snapshots(self) -> set[str]: ...
 
 
 class Computes(Protocol):
@@ -230,6 +234,12 @@ class Tx(Protocol):
     def lineage(self) -> Lineage: ...
     @property
     def registry(self) -> Registry: ...
+    @property
+    def traces(self) -> Traces: ...
+    @property
+    def spans(self) -> Spans: ...
+    @property
+    def assessments(self) -> Assessments: ...
 
 
 class Store(Protocol):

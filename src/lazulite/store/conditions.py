@@ -138,7 +138,7 @@ class RunConditions:
         if c.op in (Op.NULL, Op.NOT_NULL):
             return self._has(params, c)
         if isinstance(c.values[0], float):
-            return jobs.c.id.in_(self.holders(params, c.operand.key, _numbers(c)))
+            return jobs.c.id.in_(self.holders(params, c.operand.key, numeric(c, params.c.number)))
         return self._text(params, c)
 
     def tag(self, c: Compare) -> Bool:
@@ -188,7 +188,7 @@ class RunConditions:
         if key in ("start_time", "end_time"):
             return times(jobs.c.created if key == "start_time" else jobs.c.ended, c)
         if key == "duration":
-            return _nullable(c, (jobs.c.ended - jobs.c.created) / 1000)
+            return nullable(c, (jobs.c.ended - jobs.c.created) / 1000)
         if key in ("parent_run_id", "ancestor_id", "root_run_id"):
             return self._family(c)
         if key == "experiment_name":
@@ -249,7 +249,7 @@ def plain(dialect: str, column: sa.ColumnElement[Any], c: Compare) -> Bool:
 def times(column: sa.ColumnElement[Any], c: Compare) -> Bool:
     """Compare microseconds with milliseconds, which stand for the whole of that millisecond."""
     if c.op in (Op.NULL, Op.NOT_NULL) or not isinstance(c.values[0], float):
-        return _nullable(c, column)
+        return nullable(c, column)
     first = _micros(c.values[0])
     end = first + 1000
     term = {
@@ -265,7 +265,8 @@ def times(column: sa.ColumnElement[Any], c: Compare) -> Bool:
     return sa.and_(column.is_not(None), term)
 
 
-def _nullable(c: Compare, column: sa.ColumnElement[Any]) -> Bool:
+def nullable(c: Compare, column: sa.ColumnElement[Any]) -> Bool:
+    """Return a comparison of a number that may not be there."""
     if c.op in (Op.NULL, Op.NOT_NULL):
         return column.is_(None) if c.op is Op.NULL else column.is_not(None)
     compare = _NUMERIC.get(c.op)
@@ -279,12 +280,13 @@ def _micros(milliseconds: float) -> int:
     return int(max(-limit, min(limit, milliseconds))) * 1000
 
 
-def _numbers(c: Compare) -> Bool:
+def numeric(c: Compare, column: sa.ColumnElement[float]) -> Bool:
+    """Return a comparison of a text that is one with a number, where it is one."""
     if c.op in (Op.IN, Op.NOT_IN):
-        found = params.c.number.in_([v for v in c.values if isinstance(v, float)])
-        return found if c.op is Op.IN else sa.and_(params.c.number.is_not(None), sa.not_(found))
-    found = _NUMERIC[c.op](params.c.number, c.values[0])
-    return sa.and_(params.c.number.is_not(None), found)
+        found = column.in_([v for v in c.values if isinstance(v, float)])
+        return found if c.op is Op.IN else sa.and_(column.is_not(None), sa.not_(found))
+    found = _NUMERIC[c.op](column, c.values[0])
+    return sa.and_(column.is_not(None), found)
 
 
 def _status(c: Compare) -> Bool:

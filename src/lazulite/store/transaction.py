@@ -17,6 +17,9 @@ from lazulite.store.metrics import SqlMetrics
 from lazulite.store.models import SqlModels
 from lazulite.store.registry import SqlRegistry
 from lazulite.store.runs import SqlRuns
+from lazulite.store.trace_assessments import SqlAssessments
+from lazulite.store.trace_spans import SqlSpans
+from lazulite.store.traces import SqlTraces
 from lazulite.store.workspaces import SqlWorkspaces
 
 
@@ -85,3 +88,18 @@ class SqlTx:
     def registry(self) -> SqlRegistry:
         """Names of the registry."""
         return SqlRegistry(self._db)
+
+    @cached_property
+    def traces(self) -> SqlTraces:
+        """Traces."""
+        return SqlTraces(self._db)
+
+    @cached_property
+    def spans(self) -> SqlSpans:
+        """Spans of traces."""
+        return SqlSpans(self._db)
+
+    @cached_property
+    def assessments(self) -> SqlAssessments:
+        """What was said of traces."""
+        return SqlAssessments(self._db)

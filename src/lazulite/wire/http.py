@@ -23,7 +23,7 @@ from lazulite.wire.auth import Tokens
 _log = logging.getLogger("lazulite.wire")
 _encode = msgspec.json.Encoder().encode
 
-_MLFLOW = re.compile(r"/(?:ajax-)?api/\d\.\d/(?:preview/)?mlflow")
+_MLFLOW = re.compile(r"/(?:ajax-)?api/\d\.\d/(?:preview/)?mlflow|/v1/traces$")
 
 MAX_BODY = 16 << 20  # bytes of a JSON request, where its route says nothing else
 MAX_DEPTH = 100  # nested objects and lists of a JSON request

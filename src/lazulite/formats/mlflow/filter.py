@@ -26,7 +26,7 @@ from lazulite.domain.search import (
     Some,
     Value,
 )
-from lazulite.formats.mlflow.names import DATASET_KEYS, Kind, Names
+from lazulite.formats.mlflow.names import DATASET_KEYS, SPAN_KEYS, Kind, Names
 from lazulite.formats.mlflow.tokens import Token, Tokens
 
 MAX_TERMS = 200  # comparisons of one filter
@@ -38,6 +38,10 @@ _AGGREGATES = frozenset(of.value for of in Aggregate)
 _EQUALITY = frozenset({Op.EQ, Op.NE})
 _LIKE = frozenset({Op.LIKE, Op.ILIKE})
 _SYMBOLS = {"=": Op.EQ, "==": Op.EQ, "<>": Op.NE} | {op.value: op for op in _COMPARING}
+_KINDS = {
+    Entity.METRIC: Kind.NUMBER,
+    **dict.fromkeys((Entity.PARAM, Entity.FEEDBACK, Entity.EXPECTATION), Kind.EITHER),
+}
 _VALUES = {Kind.TEXT: "text in quotes", Kind.NUMBER: "a number", Kind.TIME: "a time"}
 
 
@@ -156,8 +160,19 @@ class _Parser:
             return self._attribute(token, key)
         if entity is Entity.DATASET and key not in DATASET_KEYS:
             self._fail(token, f"Invalid dataset key {key[:60]!r}: use {sorted(DATASET_KEYS)}")
-        kinds = {Entity.METRIC: Kind.NUMBER, Entity.PARAM: Kind.EITHER}
-        return Operand(entity, key), kinds.get(entity, Kind.TEXT)
+        if entity is Entity.SPAN:
+            key = self._span_key(token, key)
+        return Operand(entity, key), _KINDS.get(entity, Kind.TEXT)
+
+    def _span_key(self, token: Token, key: str) -> str:
+        name = key.removeprefix("attributes.").strip("`\"")
+        is_attribute = key.startswith("attributes.") and name != ""
+        if not is_attribute and key not in SPAN_KEYS:
+            known = ", ".join(SPAN_KEYS)
+            self._fail(
+                token, f"Invalid span attribute {key[:60]!r}: use {known} or attributes.KEY"
+            )
+        return f"attributes.{name}" if is_attribute else key
 
     def _attribute(self, token: Token, key: str) -> tuple[Operand, Kind]:
         found = self._names.attributes.get(key)

@@ -92,3 +92,28 @@ MODEL_VERSIONS = Names(
         {"source": "source_path", "version": "version_number"},
     ),
 )
+SPAN_KEYS = ("name", "type", "status")
+_ASSESSED = {of.value: of for of in (Entity.FEEDBACK, Entity.EXPECTATION)}
+TRACES = Names(
+    {
+        **EXPERIMENTS.entities,
+        **dict.fromkeys(("trace", "traces"), Entity.ATTRIBUTE),
+        **dict.fromkeys(("metadata", "request_metadata", "trace_metadata"), Entity.METADATA),
+        **dict.fromkeys(("span", "spans"), Entity.SPAN),
+        **_ASSESSED,
+    },
+    _attributes(
+        ("trace_id", "status", "client_request_id", "name", "run_id", "text", "experiment_id"),
+        ("timestamp", "end_time"),
+        ("execution_time",),
+        {
+            "request_id": "trace_id",
+            "state": "status",
+            "timestamp_ms": "timestamp",
+            "request_time": "timestamp",
+            "end_time_ms": "end_time",
+            "execution_time_ms": "execution_time",
+            "execution_duration": "execution_time",
+        },
+    ),
+)
