@@ -158,7 +158,11 @@ def restore(call: Call, names: tuple[str, ...]) -> None:
 @yes_option
 @common
 def purge(call: Call, older_than: int | None, *, dry_run: bool, yes: bool) -> None:
-    """Delete for good what is in the bin, with its files. What the registry uses stays."""
+    """Free disk: the runs in the bin with files and models, and what nothing uses any more.
+
+    What the registry uses stays. So does what somebody may be about to use: uploads and code that
+    are younger than a week.
+    """
     from lazulite.client import runs
 
     before = None
@@ -167,7 +171,8 @@ def purge(call: Call, older_than: int | None, *, dry_run: bool, yes: bool) -> No
     found = runs.purge(call.session, before=before, dry=True)
     going = [one for one in found if not one.get("kept")]
     size = sum(one["size"] for one in going)
-    call.say(f"{len(going)} runs, {size / 1e6:.1f} MB of files; {len(found) - len(going)} stay")
+    runs_going = sum(one["id"] is not None for one in going)
+    call.say(f"{runs_going} runs, {size / 1e6:.1f} MB in all; {len(found) - len(going)} stay")
     if going and not dry_run:
         confirm("Delete them for good?", yes=yes)
         found = runs.purge(call.session, before=before, dry=False)

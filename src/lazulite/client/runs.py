@@ -87,7 +87,9 @@ def set_deleted(session: Session, run: str, *, deleted: bool) -> None:
 
 
 def purge(session: Session, *, before: int | None, dry: bool) -> list[dict[str, Any]]:
-    """Delete for good what is in the bin, or say what would go: id, name, files, size, kept.
+    """Free disk, or say what would be freed: id, name, files, size, kept of each run in the bin.
+
+    What nothing used any more follows, with the name of its kind and without an id.
 
     Args:
         session: the workspace.
@@ -96,8 +98,8 @@ def purge(session: Session, *, before: int | None, dry: bool) -> list[dict[str, 
     """
     body: dict[str, Any] = {"dryRun": dry} | ({} if before is None else {"before": before})
     reply = session.connection.json("POST", session.own("runs/purge"), body, repeat=True)
-    found: list[dict[str, Any]] = reply["value"]
-    return found
+    swept = [{"id": None, "name": one.pop("what"), **one} for one in reply.get("swept", [])]
+    return [*reply["value"], *swept]
 
 
 def differing(runs: Sequence[Mapping[str, Any]], *, everything: bool) -> list[dict[str, Any]]:

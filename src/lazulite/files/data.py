@@ -13,9 +13,11 @@ from lazulite.files.blobs import FolderBlobs
 from lazulite.files.digests import Digests
 from lazulite.files.disk import explained, make_private
 from lazulite.files.paths import safe_relative
+from lazulite.files.space import FolderSpace
 from lazulite.files.uploads import FolderUploads
 from lazulite.files.walk import is_inside
 from lazulite.ports.blobs import Blobs
+from lazulite.ports.space import Space
 from lazulite.ports.uploads import Uploads
 
 
@@ -28,6 +30,7 @@ class LocalFiles:
         self._digests = digests
         self._blobs = FolderBlobs(stores)
         self._uploads = FolderUploads(stores, self._blobs)
+        self._space = FolderSpace(stores, digests)
 
     @property
     def blobs(self) -> Blobs:
@@ -36,6 +39,10 @@ class LocalFiles:
     @property
     def uploads(self) -> Uploads:
         return self._uploads
+
+    @property
+    def space(self) -> Space:
+        return self._space
 
     def root(self, workspace: int, datastore: str) -> Path:
         folder = self._stores / str(int(workspace)) / check_name(datastore, "datastore")

@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -21,6 +21,7 @@ import msgspec
 from blake3 import blake3
 
 from lazulite.files.disk import CHUNK, make_private, temporary_beside
+from lazulite.files.leftovers import leftovers
 from lazulite.files.walk import Found, found, walk
 from lazulite.ports.files import Entry
 
@@ -29,6 +30,7 @@ _SMALL = 128 << 10  # bytes; from here on a second thread is worth its start
 _KEEP = 100_000  # files remembered in memory, about 30 MB
 _WORTH_FILES, _WORTH_BYTES = 100, 1 << 20  # hashing less than this costs less than a file on disk
 _RACY = 20_000_000  # ns; a file this young may change again without a new time (ext4: 4 ms)
+_MONTH = 30 * 24 * 3600.0  # seconds
 _THREADS = min(8, os.cpu_count() or 1)
 
 
@@ -94,6 +96,12 @@ class Digests:
             for file, now in zip(files, known, strict=True)
         ]
 
+    def unused(self) -> Iterator[str]:
+        """Yield the files of what nobody asked for in a month."""
+        with suppress(FileNotFoundError), os.scandir(self._folder) as folders:
+            for folder in folders:
+                yield from leftovers(folder.path, _MONTH)
+
     def _digests(self, key: str, files: list[Found], prefix: str) -> list[Known]:
         """Return what is known of each file after hashing those that are new or changed."""
         before = self._recall(key)
@@ -117,8 +125,10 @@ class Digests:
             if key in self._memory:
                 self._memory.move_to_end(key)
                 return self._memory[key]
+        file = self._file(key)
         try:
-            known = _DECODE(self._file(key).read_bytes())
+            known = _DECODE(file.read_bytes())
+            file.touch()  # its date says when it was last of use
         except (OSError, msgspec.DecodeError):
             return {}
         self._hold(key, known)

@@ -1,9 +1,12 @@
-"""Snapshots: trees of files kept by their content. It deletes nothing.
+"""Snapshots: trees of files kept by their content.
 
 `objects/ab/cdef...` holds a file under its BLAKE3, `trees/ab/cdef...` the list of a tree's files in
 msgpack. An object is read-only. It gets a date made from its digest once it is surely on the disk,
 which is when the first tree with it is saved: one that was lost in a power cut, or that somebody
 changed through a hard link, has another date and is noticed before it is used.
+
+A tree's date of change, and an object's of its state, say when somebody last asked for it: what is
+named by nobody goes when that is a week ago.
 """
 
 from __future__ import annotations
@@ -12,7 +15,8 @@ import os
 import re
 import shutil
 import threading
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import lru_cache
@@ -32,11 +36,15 @@ from lazulite.files.disk import (
     write_all,
     write_whole,
 )
+from lazulite.files.leftovers import WEEK
 from lazulite.files.paths import safe_relative
 from lazulite.ports.blobs import Reader
 from lazulite.ports.files import Entry
+from lazulite.ports.space import Swept
 
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_READ_ONLY = 0o400
+_DAY = 24 * 3600.0  # seconds
 _FLUSHES = 16  # fsyncs at once
 _ATTEMPTS = 3  # at reading a file that somebody is writing
 _ENCODE = msgspec.msgpack.Encoder().encode
@@ -64,6 +72,8 @@ class FolderSnapshots:
             status = os.stat(self._object(digest))
         except FileNotFoundError:
             return False
+        if status.st_ctime < time.time() - _DAY:
+            os.chmod(self._object(digest), _READ_ONLY)  # it is of use again: `sweep` spares it
         return status.st_mtime_ns == _stamp(digest) or digest in self._fresh
 
     def put(self, digest: str, size: int, stream: Reader) -> None:
@@ -72,7 +82,7 @@ class FolderSnapshots:
         hasher = blake3()
         left = size
         target = self._object(digest)
-        with explained(f"object {digest[:12]}"), staged(os.path.dirname(target), 0o400) as out:
+        with explained(f"object {digest[:12]}"), staged(os.path.dirname(target), _READ_ONLY) as out:
             while left and (data := stream.read(min(left, CHUNK))):
                 hasher.update(data)
                 write_all(out, data)
@@ -100,7 +110,9 @@ class FolderSnapshots:
         tree = tree_digest(ordered)
         with explained(f"snapshot {tree[:12]}"):
             self._settle({entry.digest for entry in entries})
-            if not self._manifest(tree).exists():
+            try:
+                os.utime(self._manifest(tree))
+            except FileNotFoundError:
                 write_whole(self._manifest(tree), _ENCODE(ordered))
         return tree
 
@@ -129,6 +141,12 @@ class FolderSnapshots:
 
     def entries(self, tree: str) -> list[Entry]:
         return list(self._read(tree))
+
+    def open(self, digest: str) -> BinaryIO:
+        try:
+            return open(self._object(digest), "rb")  # noqa: PTH123 - paths are text here
+        except FileNotFoundError:
+            raise NotFound(f"object {digest[:12]} is not here (any more)") from None
 
     def ingest(self, folder: Path) -> str:
         with explained(f"folder {folder}"):
@@ -206,6 +224,25 @@ class FolderSnapshots:
             path=entry.path,
         )
 
+    def sweep(self, keep: set[str], *, dry: bool) -> list[Swept]:
+        """Free trees that are not to be kept and nobody asked for since a week, and their objects.
+
+        An object that came but that no tree has yet is spared as long.
+        """
+        before = time.time() - WEEK
+        trees, objects = _Count("code that nothing names"), _Count("files of such code")
+        used: set[str] = set()
+        for tree, path, status in _stored(str(self._trees)):
+            if tree in keep or status.st_mtime >= before:
+                used.update(entry.digest for entry in self._read_manifest(tree))
+            else:
+                trees.free(path, status, dry=dry)
+        self._read.cache_clear()
+        for digest, path, status in _stored(self._objects):
+            if digest not in used and status.st_ctime < before:
+                objects.free(path, status, dry=dry)
+        return [trees.swept, objects.swept]
+
     def _read_manifest(self, tree: str) -> tuple[Entry, ...]:
         try:
             return tuple(_DECODE(self._manifest(tree).read_bytes()))
@@ -219,6 +256,35 @@ class FolderSnapshots:
     def _manifest(self, tree: str) -> Path:
         _check_digest(tree)
         return self._trees / tree[:2] / tree[2:]
+
+
+class _Count:
+    """What was freed of one kind."""
+
+    def __init__(self, what: str) -> None:
+        self.swept = Swept(what=what, files=0, size=0)
+
+    def free(self, path: str, status: os.stat_result, *, dry: bool) -> None:
+        size = status.st_size if status.st_nlink == 1 else 0
+        self.swept += Swept(what=self.swept.what, files=1, size=size)
+        if not dry:
+            with suppress(FileNotFoundError):
+                os.unlink(path)
+
+
+def _stored(root: str) -> Iterator[tuple[str, str, os.stat_result]]:
+    """Yield digest, path and state of what is stored in `root`; half-made files are left out."""
+    for folder in _scan(root):
+        for entry in _scan(folder.path):
+            digest = folder.name + entry.name
+            if _DIGEST.fullmatch(digest):
+                with suppress(FileNotFoundError):
+                    yield digest, entry.path, entry.stat(follow_symlinks=False)
+
+
+def _scan(folder: str) -> Iterator[os.DirEntry[str]]:
+    with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
+        yield from entries
 
 
 def _check_digest(digest: str) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 import msgspec
 
 from lazulite.ports.blobs import Blobs, Reader
+from lazulite.ports.space import Space, Swept
 from lazulite.ports.uploads import Uploads
 
 
@@ -26,9 +27,10 @@ class Snapshots(Protocol):
 
     The digest of a tree is the BLAKE3 of its sorted entries (path, digest, executable), so equal
     trees have equal digests wherever they were made. `save` raises InvalidInput if an object is
-    missing or a path unsafe. `ingest` follows no symlink that leaves the folder. `materialise`
+    missing or a path unsafe. `entries` and `open` raise NotFound for what is not here. `ingest` follows no symlink that leaves the folder. `materialise`
     makes a folder by reflink, else by copy for small files and hard link for large ones; the
-    target must not exist; a crash leaves no half-made target.
+    target must not exist; a crash leaves no half-made target. `sweep` frees, or with `dry` only
+    counts, trees that are not to be kept, and objects of no tree, a week after the last use.
     """
 
     def missing(self, digests: Iterable[str]) -> set[str]: ...
@@ -41,7 +43,11 @@ class Snapshots(Protocol):
 
     def ingest(self, folder: Path) -> str: ...
 
+    def open(self, digest: str) -> BinaryIO: ...
+
     def materialise(self, tree: str, target: Path) -> None: ...
+
+    def sweep(self, keep: set[str], *, dry: bool) -> list[Swept]: ...
 
 
 class DataFiles(Protocol):
@@ -54,7 +60,8 @@ class DataFiles(Protocol):
 
     `tail` gives a log's last lines, "" where there is no log. `follow` yields a log from a byte on,
     while it grows, until `is_done` says that nobody writes to it any more and all was read.
-    `blobs` is the same folders for Azure Blob Storage's clients, `uploads` what comes in parts.
+    `blobs` is the same folders for Azure Blob Storage's clients, `uploads` what comes in parts,
+    `space` what all of it takes on the disk.
     """
 
     @property
@@ -62,6 +69,9 @@ class DataFiles(Protocol):
 
     @property
     def uploads(self) -> Uploads: ...
+
+    @property
+    def space(self) -> Space: ...
 
     def root(self, workspace: int, datastore: str) -> Path: ...
 

@@ -12,7 +12,8 @@ from lazulite.domain.run import Dataset, ModelPoint
 class Models(Protocol):
     """Logged models. `get` raises NotFound. `update` changes all but names and creation.
 
-    `of` are those of some experiments, newest first, at most `limit`.
+    `of` are those of some experiments, newest first, at most `limit`; `made_by` those that some
+    runs logged; `ids` all of a workspace.
     """
 
     def add(self, model: LoggedModel) -> LoggedModel: ...
@@ -24,6 +25,10 @@ class Models(Protocol):
     def delete(self, model: int) -> None: ...
 
     def of(self, experiments: Sequence[int], limit: int) -> list[LoggedModel]: ...
+
+    def made_by(self, workspace: int, runs: Sequence[str]) -> list[LoggedModel]: ...
+
+    def ids(self, workspace: int) -> set[str]: ...
 
     def add_points(self, model: int, run: int, points: Sequence[ModelPoint]) -> None: ...
 

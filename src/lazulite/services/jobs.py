@@ -255,10 +255,7 @@ def delete(services: Services, workspace: Workspace, name: str) -> Job:
 
     job, names = services.store.write(work)
     for one in names:
-        shutil.rmtree(
-            services.files.locate(workspace.id, ARTIFACT_STORE, f"ExperimentRun/dcid.{one}"),
-            ignore_errors=True,  # what stays can be reached by nobody
-        )
+        services.files.space.remove(workspace.id, ARTIFACT_STORE, f"ExperimentRun/dcid.{one}")
         if services.runs is not None:
             shutil.rmtree(services.runs / str(workspace.id) / one, ignore_errors=True)
     return job

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,10 +13,13 @@ from lazulite.domain.asset import Asset, AssetKind, Container, Stage
 from lazulite.domain.errors import Conflict, NotFound
 from lazulite.ports.store import Listed, Page
 from lazulite.store.columns import Row, encode, insert, micros, moment, row_id_after
-from lazulite.store.tables import assets
+from lazulite.store.tables import assets, job_documents
 
 LATEST = "latest"
 MAX_DIGITS = 18  # a longer whole number does not count for `next`: it does not fit a column
+
+_DIGEST = re.compile(rb"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
+_ROWS = 500  # read at once
 
 _c = assets.c
 _ALL = sa.select(assets)
@@ -158,6 +162,17 @@ class SqlAssets:
         key = {"workspace": workspace, "kind": kind.value, "name": name, "version": version}
         if self._db.execute(_DELETE, key).rowcount == 0:
             raise _unknown(kind, name, version)
+
+    def snapshots(self) -> set[str]:
+        """Return every digest in the bodies of code versions and in what jobs run."""
+        codes = sa.select(_c.body, _c.digest).where(_c.kind == AssetKind.CODE.value)
+        works = sa.select(job_documents.c.definition, sa.null())
+        found: set[str] = set()
+        for query in (codes, works):
+            for document, digest in self._db.execute(query.execution_options(yield_per=_ROWS)):
+                found.update(map(bytes.decode, _DIGEST.findall(document or b"")))
+                found.update([digest] if digest else [])
+        return found
 
     def _containers(self, kind: AssetKind, groups: sa.Select[Any]) -> list[Container]:
         group = groups.subquery()

@@ -29,6 +29,9 @@ _OF = (
     .order_by(_c.id.desc())
     .limit(sa.bindparam("limit"))
 )
+_MADE_BY = sa.select(logged_models).where(
+    _c.workspace == sa.bindparam("workspace"), among(_c.source_run, "runs")
+)
 _POINTS = (
     sa.select(_m.model, keys.c.name, _m.value, _m.time, _m.step, jobs.c.name, _m.dataset, _m.digest)
     .join(keys, keys.c.id == _m.key)
@@ -79,6 +82,16 @@ class SqlModels:
         """Return the logged models of experiments."""
         which = {"experiments": list(experiments), "limit": limit}
         return [_model_of(row) for row in self._db.execute(_OF, which)]
+
+    def made_by(self, workspace: int, runs: Sequence[str]) -> list[LoggedModel]:
+        """Return the logged models of runs."""
+        which = {"workspace": workspace, "runs": list(runs)}
+        return [_model_of(row) for row in self._db.execute(_MADE_BY, which)]
+
+    def ids(self, workspace: int) -> set[str]:
+        """Return the ids of all logged models of a workspace."""
+        found = self._db.execute(sa.select(_c.model).where(_c.workspace == workspace))
+        return set(found.scalars())
 
     def add_points(self, model: int, run: int, points: Sequence[ModelPoint]) -> None:
         """Store values of metrics of a model."""

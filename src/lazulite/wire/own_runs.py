@@ -11,13 +11,17 @@ from lazulite.wire.own import PREFIX
 
 
 def empty_bin(call: Call) -> Reply:
-    """Delete for good, or say what would go: `dryRun`, and `before` in milliseconds since 1970."""
+    """Delete for good, or say what would go: `dryRun`, and `before` in milliseconds since 1970.
+
+    What nothing uses any more goes first, so that a dry run and the act after it say the same.
+    """
     body = call.json()
     now = int(call.services.clock.now().timestamp() * 1000)
     before = convert(body.get("before", now), int, "before")
     dry = convert(body.get("dryRun", True), bool, "dryRun")
+    swept = purge.sweep(call.services, call.here, dry=dry)
     found = purge.purge(call.services, call.here, before, dry=dry)
-    return Reply(body={"value": found})
+    return Reply(body={"value": found, "swept": swept})
 
 
 def run_routes() -> list[Route]:
