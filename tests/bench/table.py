@@ -74,10 +74,14 @@ HEAD = ("what", "median", "least .. most", "beside", "ratio", "goal", "")
 
 def table(rows: Sequence[Row]) -> str:
     """Lay the rows out in columns."""
-    lines = [HEAD, *(row.cells for row in rows)]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(HEAD))]
-    lines.insert(1, tuple("-" * width for width in widths))
+    return columns([HEAD, *(row.cells for row in rows)])
+
+
+def columns(lines: Sequence[tuple[str, ...]]) -> str:
+    """Lay cells out in columns, the first line as their head."""
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    ruled = [lines[0], tuple("-" * width for width in widths), *lines[1:]]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
+        for line in ruled
     )

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench import measures
-from tests.bench.table import table
+from tests.bench import measures, tracking_bench
+from tests.bench.table import columns, table
 from tests.e2e.server import running
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -30,3 +30,10 @@ def test_every_measurement_gives_rows(tmp_path: Path) -> None:
         print(server.tail())
     assert len(table(rows).splitlines()) == len(rows) + 2
     assert set(bench.phases) >= {"starting", "running", "finalizing"}
+
+
+def test_every_measurement_of_tracking_gives_a_line(tmp_path: Path) -> None:
+    lines = tracking_bench.measured(tmp_path, sizes=(60,), rounds=1, beside=False)
+    printed = columns([tracking_bench.HEAD, *(line.cells for line in lines)])
+    assert len(printed.splitlines()) == 16 + 2
+    assert all(line.value > 0 for line in lines)

@@ -1,332 +1,263 @@
-"""Speed of tracking beside `mlflow server` and raw SQLite: `python -m tests.bench.tracking_bench`.
+"""Speed of tracking beside `mlflow server` and the limits: `python -m tests.bench.tracking_bench`.
 
-Both servers get the same requests over one keep-alive connection, side by side in one run.
-`--runs 50000` sets the size of the searches, `--alone` leaves MLflow out.
+Both servers run side by side and get the same requests over one keep-alive connection, act by act.
+The runs to be searched are written into both databases past the servers. `--runs 10000 50000` sets
+how many, `--alone` leaves MLflow out. It exits with 1 when a goal was missed.
 """
 
 from __future__ import annotations
 
 import argparse
-import http.client
+import importlib.metadata
 import importlib.util
-import json
 import os
 import platform
-import random
-import socket
-import sqlite3
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from datetime import UTC, datetime, timedelta
-from functools import partial
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
-import psutil
-
-from lazulite.domain.ids import DEFAULT_WORKSPACE
-from lazulite.domain.job import Job, JobKind, JobStatus, Timeline
-from lazulite.domain.run import Batch, Point
-from lazulite.ports.store import Store, Tx
-from lazulite.store.database import open_store
-from tests.bench.table import Row, table
+from tests.bench import tracking_acts as acts
+from tests.bench.table import Format, columns, megabytes, seconds
+from tests.bench.tracking_acts import Act, Subject
+from tests.bench.tracking_fill import experiment, fill_mlflow, fill_ours
+from tests.bench.tracking_peers import Peer, bare, lazulite, mlflow, watched
 from tests.e2e.server import Server
 
-POINTS = 100_000  # of the long curve
-EXPERIMENT = "bench"
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
+HEAD = ("what", "Lazulite", "least .. most", "MLflow", "MLflow/ours", "limit", "goal", "")
 
 
-class Peer:
-    """A server that speaks MLflow's REST, and one connection to it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One row: what we take, what MLflow takes, and what nothing can be faster than."""
 
-    def __init__(self, url: str, token: str, pid: int) -> None:
-        self._connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=120)
-        self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-        self.pid = pid
+    what: str
+    ours: Sequence[float]
+    theirs: Sequence[float] = ()
+    limit: float | None = None
+    limit_name: str = ""
+    at_most: float | None = None  # goals: a value, how many times faster than MLflow,
+    faster: float | None = None
+    share: float | None = None  # and which share of the limit's speed
+    form: Format = seconds
 
-    def call(self, method: str, path: str, body: Any = None) -> Any:
-        content = None if body is None else json.dumps(body).encode()
-        return json.loads(self.send(method, path, content) or b"{}")
+    @property
+    def value(self) -> float:
+        return statistics.median(self.ours)
 
-    def send(self, method: str, path: str, content: bytes | None) -> bytes:
-        self._connection.request(method, path, content, self._headers)
-        answer = self._connection.getresponse()
-        body = answer.read()
-        if answer.status != 200:
-            raise RuntimeError(f"{method} {path}: {answer.status} {body[:300]!r}")
-        return body
+    @property
+    def times(self) -> float | None:
+        """How many times ours MLflow's is."""
+        return statistics.median(self.theirs) / self.value if self.theirs else None
 
-    def memory(self) -> int:
-        """Bytes of the process and all below it."""
-        top = psutil.Process(self.pid)
-        return sum(p.memory_info().rss for p in [top, *top.children(recursive=True)])
+    @property
+    def missed(self) -> bool:
+        far = self.at_most is not None and self.value > self.at_most
+        slow = self.faster is not None and self.times is not None and self.times < self.faster
+        low = self.share is not None and self.limit is not None
+        return far or slow or (low and self.limit / self.value < self.share)
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        goals = [
+            f"<= {self.form(self.at_most)}" if self.at_most is not None else "",
+            f">= {self.faster:g}x MLflow" if self.faster else "",
+            f">= {self.share:g} of the limit" if self.share else "",
+        ]
+        goal = ", ".join(filter(None, goals))
+        spread = f"{self.form(min(self.ours))} .. {self.form(max(self.ours))}"
+        return (
+            self.what,
+            self.form(self.value),
+            spread if len(self.ours) > 1 else "",
+            self.form(statistics.median(self.theirs)) if self.theirs else "",
+            f"{self.times:.1f}x" if self.times is not None else "",
+            f"{self.form(self.limit)} {self.limit_name}" if self.limit is not None else "",
+            goal,
+            "" if not goal else "MISS" if self.missed else "pass",
+        )
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.tracking_bench")
-    parser.add_argument("--runs", type=int, default=10_000)
+    parser.add_argument("--runs", type=int, nargs="+", default=[10_000, 50_000])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--alone", action="store_true")
     args = parser.parse_args()
-    alone = args.alone or importlib.util.find_spec("mlflow") is None
-    print(f"Python {platform.python_version()}, {os.cpu_count()} cores, {args.runs} runs", end="")
-    print(f", load {os.getloadavg()[0]:.1f}{', without MLflow' if alone else ''}", flush=True)
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # it would slow every start
+    version = "left out"
+    if not args.alone:
+        found = importlib.util.find_spec("mlflow") is not None
+        version = importlib.metadata.version("mlflow") if found else "not installed: left out"
+    print(f"Python {platform.python_version()}, {os.cpu_count()} cores, MLflow {version}", end="")
+    print(f", load {os.getloadavg()[0]:.1f}", flush=True)
     with tempfile.TemporaryDirectory(prefix="lazulite-bench-") as name:
-        folder = Path(name)
-        found = _measure_ours(folder, args.runs, args.rounds)
-        theirs = {} if alone else _measure_theirs(folder, args.runs, args.rounds)
-        raw = _raw(folder, args.rounds)
-    rows = [
-        Row(
-            what=what,
-            samples=samples,
-            goal=_GOALS.get(what),
-            beside=statistics.median(theirs[what]) if what in theirs else None,
-            peer="MLflow" if what in theirs else "",
-        )
-        for what, samples in found.items()
-    ]
-    batch = statistics.median(found["log_batch of 1 000"])
-    print(table(rows))
-    print(f"raw executemany of 1 000 rows into the same table: {raw * 1000:.2f} ms; ", end="")
-    print(f"log_batch is {raw / batch:.2f}x of it (goal 0.3)")
-    return 0 if all(row.passed for row in rows) else 1
+        beside = version[0].isdigit()
+        lines = measured(Path(name), args.runs, args.rounds, beside=beside)
+    print(columns([HEAD, *(line.cells for line in lines)]))
+    return 1 if any(line.missed for line in lines) else 0
 
 
-_GOALS = {
-    "log_metric, one": 0.002,
-    "search sorted by a metric, first 1 000": 0.05,
-    "curve of 100 000 points in 320": 0.1,
-}
+def measured(folder: Path, sizes: Sequence[int], rounds: int, *, beside: bool) -> list[Line]:
+    """Measure everything.
+
+    Args:
+        folder: for both homes.
+        sizes: numbers of runs that are searched.
+        rounds: of each act.
+        beside: do the same on `mlflow server`.
+    """
+    home = folder / "home"
+    _say("filling the databases")
+    _make_home(home)
+    fill_ours(home, sizes)
+    with ExitStack() as stack:
+        ours = stack.enter_context(lazulite(home))
+        peers, files = [ours], [home / "lazulite.db"]
+        if beside:
+            peers.append(stack.enter_context(mlflow(folder)))
+            files.append(folder / "mlflow.db")
+        time.sleep(1)  # let them come to rest
+        for peer in peers:
+            peer.idle = peer.memory()
+        if beside:
+            made = {size: _create(peers[1], size) for size in sizes}
+            fill_mlflow(files[1], made)
+        most = stack.enter_context(watched(*(peer.pid for peer in peers)))
+        subjects = [_subject(p, f, sizes) for p, f in zip(peers, files, strict=True)]
+        floor = stack.enter_context(bare(folder))
+        lines = [*_starts(peers), *_writes(subjects, floor, rounds)]
+        lines += _curves(subjects, rounds)
+        lines += _searches(subjects, sizes, rounds)
+        lines += _files(subjects, folder)
+        peaks = [float(most[peer.pid]) for peer in peers]
+    whole = Line(
+        what="most memory through all of it",
+        ours=peaks[:1],
+        theirs=peaks[1:],
+        at_most=200e6,
+        form=megabytes,
+    )
+    return [*lines, whole]
 
 
-def _measure_ours(folder: Path, runs: int, rounds: int) -> dict[str, list[float]]:
-    server = Server(folder / "home")
+def _make_home(home: Path) -> None:
+    server = Server(home)
     try:
         server.start()
         server.stop()
-        with closing(open_store(f"sqlite:///{server.home / 'lazulite.db'}")) as store:
-            _fill(store, runs)
-        server.start()
-        token = (server.home / "token").read_text().strip()
-        assert server.process is not None
-        peer = Peer(server.about["http"], token, server.process.pid)
-        found = _measure(peer, rounds)
-        print(f"Lazulite: {peer.memory() / 1e6:.0f} MB in all its processes", flush=True)
-        return found
     finally:
         server.clean_up()
 
 
-def _fill(store: Store, runs: int) -> None:
-    chance = random.Random(1)
-
-    def part(tx: Tx, first: int) -> None:
-        workspace = tx.workspaces.get(DEFAULT_WORKSPACE).id
-        for number in range(first, min(first + 500, runs)):
-            acc, lr, team = _values(chance, number)
-            job = Job(
-                workspace=workspace,
-                name=f"r{number:06d}",
-                kind=JobKind.RUN,
-                experiment=EXPERIMENT,
-                display_name=f"run {number}",
-                status=JobStatus.COMPLETED,
-                tags={"team": team},
-                timeline=Timeline(created=NOW + timedelta(seconds=number)),
-                created_by="bench",
-                modified_at=NOW,
-            )
-            head = tx.runs.start(job, None)
-            points = [Point(key, acc, 1, 1) for key in ("acc", "loss", "f1")]
-            params = [("lr", lr), ("depth", str(number % 20)), ("kind", "tree")]
-            tx.runs.log(head, Batch(metrics=points, params=params))
-
-    for first in range(0, runs, 500):
-        store.write(lambda tx, first=first: part(tx, first))
+def _create(peer: Peer, size: int) -> int:
+    path = f"{acts.API}/experiments/create"
+    return int(peer.call("POST", path, {"name": experiment(size)})["experiment_id"])
 
 
-def _values(chance: random.Random, number: int) -> tuple[float, str, str]:
-    return chance.random(), str(chance.choice([0.1, 0.01, 0.001])), f"t{number % 10}"
+def _subject(peer: Peer, database: Path, sizes: Sequence[int]) -> Subject:
+    for size in sizes:
+        name = experiment(size).replace(" ", "%20")
+        path = f"{acts.API}/experiments/get-by-name?experiment_name={name}"
+        peer.experiments[size] = peer.call("GET", path)["experiment"]["experiment_id"]
+    made = peer.call("POST", f"{acts.API}/experiments/create", {"name": "bench"})
+    return Subject(peer, database, made["experiment_id"])
 
 
-def _measure_theirs(folder: Path, runs: int, rounds: int) -> dict[str, list[float]]:
-    with _mlflow(folder) as peer:
-        made = peer.call("POST", "/api/2.0/mlflow/experiments/create", {"name": EXPERIMENT})
-        _fill_theirs(folder / "mlflow.db", int(made["experiment_id"]), runs)
-        found = _measure(peer, rounds)
-        print(f"MLflow: {peer.memory() / 1e6:.0f} MB in all its processes", flush=True)
-        return found
+def _starts(peers: Sequence[Peer]) -> Iterator[Line]:
+    ready = [[peer.ready] for peer in peers]
+    idle = [[float(peer.idle)] for peer in peers]
+    yield Line(what="cold start", ours=ready[0], theirs=_other(ready), at_most=2.0)
+    yield Line(what="idle memory", ours=idle[0], theirs=_other(idle), at_most=150e6, form=megabytes)
 
 
-@contextmanager
-def _mlflow(folder: Path) -> Iterator[Peer]:
-    with closing(socket.socket()) as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "mlflow", "server", "--port", str(port)]
-    command += ["--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}"]
-    command += ["--artifacts-destination", str(folder / "artifacts")]
-    with (folder / "mlflow.log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
-    try:
-        _wait(port, process)
-        yield Peer(f"http://127.0.0.1:{port}", "", process.pid)
-    finally:
-        for one in [*psutil.Process(process.pid).children(recursive=True), process]:
-            one.kill()
-        process.wait()
+def _writes(subjects: Sequence[Subject], floor: Peer, rounds: int) -> Iterator[Line]:
+    call = _least(floor, rounds * 20)
+    for what, act, calls, often, goal in (
+        ("create_run", acts.create_run, 1, 10, None),
+        ("log_metric, one", acts.log_metric, 1, 20, 0.002),
+        ("tiny run (29 calls)", acts.tiny_run, 29, 1, None),
+    ):
+        taken = _say_and_time(what, act, subjects, rounds * often)
+        yield Line(
+            what=what,
+            ours=taken[0],
+            theirs=_other(taken),
+            limit=call * calls,
+            limit_name="bare ASGI",
+            at_most=goal,
+        )
+    taken = _say_and_time("log_batch", acts.log_batch, subjects, rounds * 3)
+    yield Line(
+        what="log_batch of 1 000",
+        ours=taken[0],
+        theirs=_other(taken),
+        limit=statistics.median(acts.raw_batches(subjects[0].database, rounds * 3)),
+        limit_name="raw executemany",
+        faster=20,
+        share=0.3,
+    )
 
 
-def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
-    began = time.perf_counter()
-    while time.perf_counter() - began < 120 and process.poll() is None:
-        try:
-            with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5)) as probe:
-                probe.request("GET", "/health")
-                if probe.getresponse().status == 200:
-                    print(f"MLflow: ready in {time.perf_counter() - began:.1f} s", flush=True)
-                    return
-        except OSError:
-            time.sleep(0.1)
-    raise RuntimeError("`mlflow server` did not start")
+def _least(floor: Peer, rounds: int) -> float:
+    """Return the seconds of one small request that nobody does anything about."""
+    content = b"x" * 120
+    taken = []
+    for _ in range(rounds):
+        began = time.perf_counter()
+        floor.send("POST", "/", content)
+        taken.append(time.perf_counter() - began)
+    return statistics.median(taken)
 
 
-_RUN_COLUMNS = (
-    "run_uuid, name, source_type, source_name, entry_point_name, user_id, status, start_time, "
-    "end_time, source_version, lifecycle_stage, artifact_uri, experiment_id"
-)
+def _curves(subjects: Sequence[Subject], rounds: int) -> Iterator[Line]:
+    _say("the long curve")
+    grown = [[acts.long_curve(subject)] for subject in subjects]
+    yield Line(what="bytes of a metric point", ours=grown[0], theirs=_other(grown), form=_bytes)
+    whole = _say_and_time("history", acts.history_whole, subjects, rounds)
+    yield Line(what="history of 100 000 points, whole", ours=whole[0], theirs=_other(whole))
+    few = _say_and_time("history", acts.history_sampled, subjects, rounds)
+    yield Line(
+        what="history of 100 000 points in 320", ours=few[0], theirs=_other(few), at_most=0.1
+    )
 
 
-def _fill_theirs(path: Path, experiment: int, runs: int) -> None:
-    chance = random.Random(1)
-    rows = [(f"r{n:031d}", *_values(chance, n)) for n in range(runs)]
-    tables: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
-        "runs": (
-            _RUN_COLUMNS,
-            [
-                (
-                    *(run, f"run {n}", "LOCAL", "", "", "bench", "FINISHED", 1_767_225_600_000 + n),
-                    *(
-                        1_767_225_600_000 + n,
-                        "",
-                        "active",
-                        f"mlflow-artifacts:/1/{run}",
-                        experiment,
-                    ),
-                )
-                for n, (run, *_) in enumerate(rows)
-            ],
-        ),
-        "latest_metrics": (
-            "key, value, timestamp, step, is_nan, run_uuid",
-            [(k, acc, 1, 1, 0, run) for run, acc, *_ in rows for k in ("acc", "loss", "f1")],
-        ),
-        "params": (
-            "key, value, run_uuid",
-            [
-                (key, value, run)
-                for n, (run, _, lr, _) in enumerate(rows)
-                for key, value in (("lr", lr), ("depth", str(n % 20)), ("kind", "tree"))
-            ],
-        ),
-        "tags": ("key, value, run_uuid", [("team", team, run) for run, *_, team in rows]),
-    }
-    with closing(sqlite3.connect(path, timeout=60)) as db, db:
-        for name, (columns, values) in tables.items():
-            marks = ",".join("?" * len(values[0]))
-            db.executemany(f"INSERT INTO {name} ({columns}) VALUES ({marks})", values)
+def _searches(subjects: Sequence[Subject], sizes: Sequence[int], rounds: int) -> Iterator[Line]:
+    for size in sizes:
+        for what, act in acts.searches(size).items():
+            taken = _say_and_time(what, act, subjects, rounds)
+            goal = 0.05 if "by a metric" in what else None
+            yield Line(what=what, ours=taken[0], theirs=_other(taken), at_most=goal)
 
 
-def _measure(peer: Peer, rounds: int) -> dict[str, list[float]]:
-    api = "/api/2.0/mlflow"
-    named = peer.call("GET", f"{api}/experiments/get-by-name?experiment_name={EXPERIMENT}")
-    experiment = named["experiment"]["experiment_id"]
-
-    def create() -> str:
-        body = {"experiment_id": experiment, "start_time": int(time.time() * 1000), "user_id": "b"}
-        made = peer.call("POST", f"{api}/runs/create", body)
-        return str(made["run"]["info"]["run_id"])
-
-    run = create()
-    steps = iter(range(10**9))
-
-    def one() -> None:
-        point = {"key": "m", "value": 0.5, "timestamp": 1_767_225_600_000, "step": next(steps)}
-        peer.call("POST", f"{api}/runs/log-metric", {"run_id": run, **point})
-
-    def batch(of: str = "b") -> bytes:
-        metrics = [
-            {"key": of, "value": 0.5 * at, "timestamp": 1_767_225_600_000 + at, "step": next(steps)}
-            for at in range(1000)
-        ]
-        return json.dumps({"run_id": run, "metrics": metrics}).encode()
-
-    def search(limit: int, text: str = "", *orders: str) -> Callable[[], None]:
-        body = {"experiment_ids": [experiment], "filter": text, "order_by": orders}
-        content = json.dumps({**body, "max_results": limit}).encode()
-
-        def act() -> None:
-            peer.send("POST", f"{api}/runs/search", content)
-
-        return act
-
-    found = {
-        "create_run": _timed(create, rounds * 10),
-        "log_metric, one": _timed(one, rounds * 20),
-        "log_batch of 1 000": [
-            _once(partial(peer.send, "POST", f"{api}/runs/log-batch", batch()))
-            for _ in range(rounds * 3)
-        ],
-        "search newest 100": _timed(search(100), rounds),
-        "search sorted by a metric, first 1 000": _timed(
-            search(1000, "metrics.acc > 0.1", "metrics.acc DESC"), rounds
-        ),
-        "search by params and tags, first 100": _timed(
-            search(100, "params.lr = '0.1' and tags.team = 't3'"), rounds
-        ),
-    }
-    for _ in range(POINTS // 1000):
-        peer.send("POST", f"{api}/runs/log-batch", batch("long"))
-    curve = "/ajax-api/2.0/mlflow/metrics/get-history-bulk-interval"
-    path = f"{curve}?run_ids={run}&metric_key=long&max_results=320"
-    found["curve of 100 000 points in 320"] = _timed(lambda: peer.send("GET", path, None), rounds)
-    return found
+def _files(subjects: Sequence[Subject], folder: Path) -> Iterator[Line]:
+    file = acts.make_file(folder)
+    for what, act in (("up", acts.upload(file)), ("down", acts.download)):
+        taken = _say_and_time(f"artifact {what}", act, subjects, 2)
+        yield Line(what=f"artifact of 200 MB, {what}", ours=taken[0], theirs=_other(taken))
 
 
-def _raw(folder: Path, rounds: int) -> float:
-    """Seconds that SQLite itself takes for 1 000 rows of `metrics` in one transaction."""
-    with closing(sqlite3.connect(folder / "home" / "lazulite.db", isolation_level=None)) as db:
-        db.execute("PRAGMA synchronous=NORMAL")
-        db.execute("PRAGMA foreign_keys=ON")
-        run = db.execute("SELECT max(id) FROM jobs").fetchone()[0]
-        best = []
-        for part in range(rounds * 3):
-            rows = [(run, 999_999, part * 1000 + at, at, 0.5) for at in range(1000)]
-            began = time.perf_counter()
-            db.execute("BEGIN IMMEDIATE")
-            db.executemany("INSERT INTO metrics VALUES (?,?,?,?,?)", rows)
-            db.execute("COMMIT")
-            best.append(time.perf_counter() - began)
-    return statistics.median(best)
+def _say_and_time(
+    what: str, act: Act, subjects: Sequence[Subject], rounds: int
+) -> list[list[float]]:
+    _say(what)
+    return [acts.timed(act, subject, rounds) for subject in subjects]
 
 
-def _timed(act: Callable[[], object], rounds: int) -> list[float]:
-    act()
-    return [_once(act) for _ in range(rounds)]
+def _other(samples: Sequence[list[float]]) -> list[float]:
+    return samples[1] if len(samples) > 1 else []
 
 
-def _once(act: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    act()
-    return time.perf_counter() - began
+def _bytes(value: float) -> str:
+    return f"{value:.0f} B"
+
+
+def _say(what: str) -> None:
+    print(f"measuring: {what} ...", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
