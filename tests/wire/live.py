@@ -8,7 +8,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,12 +21,14 @@ from lazulite.files.data import LocalFiles
 from lazulite.files.digests import Digests
 from lazulite.files.snapshots import FolderSnapshots
 from lazulite.ports.compute import Capacity
+from lazulite.ports.store import Store
 from lazulite.services import workspaces
 from lazulite.services.context import Services
 from lazulite.store.database import open_store
 from lazulite.wire.app import build_app
 from lazulite.wire.auth import Tokens, open_tokens
 from lazulite.wire.http import Route
+from lazulite.wire.intake import Limits
 from lazulite.wire.listen import bind, listener, url_of
 from lazulite.wire.own import ServerInfo
 from lazulite.wire.routes import all_routes
@@ -121,17 +123,24 @@ def make_services(home: Path, wake: Callable[[int], None]) -> Services:
 
 
 @contextmanager
-def live_server(home: Path, extra: tuple[Route, ...] = ()) -> Iterator[Live]:
-    """Run both listeners in a thread until the block ends."""
+def live_server(
+    home: Path,
+    extra: tuple[Route, ...] = (),
+    *,
+    limits: Limits | None = None,
+    around: Callable[[Store], Store] = lambda store: store,
+) -> Iterator[Live]:
+    """Run both listeners in a thread until the block ends; `around` may wrap the store."""
     home.mkdir(parents=True, exist_ok=True)
     woken: list[int] = []
     services = make_services(home, woken.append)
+    services = replace(services, store=around(services.store))
     workspaces.ensure_default(services)
     tokens = open_tokens(home, services.clock)
     now = services.clock.now()
     tls = ensure_tls(home / "tls", now)
     info = ServerInfo(version="0", pid=1, started=now, home=str(home))
-    app = build_app(services, tokens, [*all_routes(info), *extra])
+    app = build_app(services, tokens, [*all_routes(info), *extra], limits=limits)
     plain, secure = bind(0), bind(0)
     servers = [(listener(app), plain), (listener(app, tls), secure)]
     started = threading.Event()

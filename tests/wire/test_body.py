@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 
 import pytest
 from starlette.requests import ClientDisconnect, Request
 
-from lazulite.wire.body import AHEAD, CHUNK, Body, receive
+from lazulite.domain.errors import TooSlow
+from lazulite.wire import body as body_module
+from lazulite.wire.body import AHEAD, CHUNK, LITTLE, Body, receive
 
 Message = dict[str, object]
 
@@ -106,3 +109,95 @@ def test_the_caller_waits_for_a_slow_thread() -> None:
         return waiting
 
     assert asyncio.run(main()) == 21 - (AHEAD // CHUNK + 1)
+
+
+class Sender:
+    """A request whose parts come when the test says so."""
+
+    def __init__(self) -> None:
+        self.parts: asyncio.Queue[Message] = asyncio.Queue()
+        self.request = Request({"type": "http"}, self.parts.get)
+
+    def send(self, content: bytes, *, last: bool = False) -> None:
+        message = {"type": "http.request", "body": content, "more_body": not last}
+        self.parts.put_nowait(message)
+
+
+@pytest.fixture
+def one_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(body_module, "AT_ONCE", 1)
+    monkeypatch.setattr(body_module, "PATIENCE", 0.01)
+
+
+@pytest.mark.usefixtures("one_place")
+def test_whoever_waits_for_a_sender_holds_up_nobody() -> None:
+    async def main() -> list[bytes]:
+        slow, quick = Sender(), Sender()
+        slow.send(b"a" * LITTLE)
+        first = asyncio.create_task(receive(all_of, slow.request))
+        await asyncio.sleep(0)
+        quick.send(b"b" * 2 * LITTLE, last=True)
+        second = await receive(all_of, quick.request)
+        slow.send(b"c", last=True)
+        return [await first, second]
+
+    assert asyncio.run(main()) == [b"a" * LITTLE + b"c", b"b" * 2 * LITTLE]
+
+
+def test_a_little_that_has_come_needs_no_thread() -> None:
+    started = threading.Event()
+
+    def work(body: Body) -> bytes:
+        started.set()
+        return all_of(body)
+
+    async def main() -> tuple[bool, bytes]:
+        sender = Sender()
+        sender.send(b"a" * (LITTLE - 1))
+        task = asyncio.create_task(receive(work, sender.request))
+        for _ in range(100):
+            await asyncio.sleep(0)
+        before = started.is_set()
+        sender.send(b"b", last=True)
+        return before, await task
+
+    assert asyncio.run(main()) == (False, b"a" * (LITTLE - 1) + b"b")
+
+
+@pytest.mark.usefixtures("one_place")
+def test_of_too_many_slow_senders_the_slowest_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(body_module, "SLOW", 2)
+
+    async def main() -> list[object]:
+        senders = [Sender() for _ in range(3)]
+        tasks = []
+        for sender in senders:
+            sender.send(b"a" * LITTLE)
+            tasks.append(asyncio.create_task(receive(all_of, sender.request)))
+            await asyncio.sleep(0)
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for sender in senders:
+            sender.send(b"b", last=True)
+        await asyncio.wait(tasks)
+        return [task in done for task in tasks] + [task.exception() for task in tasks]
+
+    cut = asyncio.run(main())
+    assert cut[0] is True
+    assert isinstance(cut[3], TooSlow)
+    assert cut[5] is None
+
+
+@pytest.mark.usefixtures("one_place")
+def test_a_sender_that_goes_away_while_it_is_waited_for_frees_its_place() -> None:
+    async def main() -> bytes:
+        gone, here = Sender(), Sender()
+        gone.send(b"a" * LITTLE)
+        first = asyncio.create_task(receive(all_of, gone.request))
+        await asyncio.sleep(0.05)
+        gone.parts.put_nowait({"type": "http.disconnect"})
+        with pytest.raises(ClientDisconnect):
+            await first
+        here.send(b"b", last=True)
+        return await receive(all_of, here.request)
+
+    assert asyncio.run(main()) == b"b"

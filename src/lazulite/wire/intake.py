@@ -27,7 +27,6 @@ LARGE = 1 << 20  # bytes of a body from which on one is worked on at a time
 SILENCE = 30.0  # seconds in which something must come
 RATE = 1 << 10  # bytes a second that a body must bring, beside SILENCE
 JSON_RATE = 256 << 10  # those of a body that is held in memory meanwhile
-_PATIENCE = 10.0  # seconds to wait for memory
 _MIB = 1 << 20
 
 
@@ -38,7 +37,7 @@ class Limits:
     memory: int = 64 * _MIB  # bytes of JSON bodies
     writers: int = 64  # requests of those who log that are worked on
     queue: int = 1024  # and that wait
-    patience: float = 20.0  # seconds that one of them waits
+    patience: float = 20.0  # seconds that a request waits, for memory or to be written
 
 
 class Intake:
@@ -47,7 +46,7 @@ class Intake:
     def __init__(self, limits: Limits) -> None:
         """Let everybody in."""
         self._memory = Line(
-            Bounds(capacity=limits.memory, waiting=limits.queue, patience=_PATIENCE),
+            Bounds(capacity=limits.memory, waiting=limits.queue, patience=limits.patience),
             "the server holds as many large requests as fit its memory",
         )
         self._writes = Line(
@@ -70,12 +69,12 @@ class Intake:
         """
         announced = _announced(scope, route.limit)
         body = _Arriving(patient(receive, JSON_RATE), route.limit)
-        if await body.ends_within(FREE):
+        if await body.fits(FREE):
             return await self._work(route, body.whole(), work)
         memory = min(announced, self._memory.capacity)
         await self._memory.enter(lambda: hash((scope["path"], announced, *body.parts)), memory)
         try:
-            await body.ends_within(route.limit)
+            await body.fits(route.limit)
             return await self._work(route, body.whole(), work)
         finally:
             self._memory.leave(memory)
@@ -100,20 +99,20 @@ class _Arriving:
         self._receive = receive
         self._limit = limit
         self._size = 0
+        self._more = True
 
-    async def ends_within(self, size: int) -> bool:
-        """Take what comes until it is over `size` bytes; return whether the end came first."""
-        more = True
-        while more and self._size <= size:
+    async def fits(self, size: int) -> bool:
+        """Take what comes until it is over `size` bytes; return whether it never is."""
+        while self._more and self._size <= size:
             message = await self._receive()
             if message["type"] == "http.disconnect":
                 raise ClientDisconnect
-            more = message.get("more_body", False)
+            self._more = message.get("more_body", False)
             self.parts.append(message.get("body", b""))
             self._size += len(self.parts[-1])
             if self._size > self._limit:
                 raise _too_large(self._limit)
-        return not more
+        return self._size <= size
 
     def whole(self) -> bytes:
         """Give all that came, and keep none of it."""
