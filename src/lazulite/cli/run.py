@@ -12,6 +12,7 @@ import click
 from lazulite.cli.call import Call, common, confirm, yes_option
 from lazulite.cli.names import Name
 from lazulite.cli.output import Column
+from lazulite.cli.run_transfer import export, import_
 from lazulite.cli.sparkline import sparkline
 
 _RUN = click.argument("run", type=Name("jobs"))
@@ -47,6 +48,10 @@ _FILE_COLUMNS = (Column("Path", "path"), Column("Size", "size"))
 @click.group()
 def command() -> None:
     """Runs: what jobs and MLflow clients tracked."""
+
+
+command.add_command(import_)
+command.add_command(export)
 
 
 @command.command("list")

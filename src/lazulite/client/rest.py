@@ -117,9 +117,17 @@ class Connection:
                 time.sleep(0.05 * 4 ** (trial - 1))
         raise AssertionError("unreachable: the last try raises")
 
-    def send(self, method: str, path: str, body: bytes | IO[bytes], size: int) -> None:
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: bytes | IO[bytes],
+        size: int,
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         """Send raw bytes, `size` of them, and drop the reply."""
-        call = _Call(method, path, body, size, {"Content-Type": "application/octet-stream"})
+        sent = {"Content-Type": "application/octet-stream", **headers}
+        call = _Call(method, path, body, size, sent)
         for _ in self._call(call, again=isinstance(body, bytes)):
             pass
 

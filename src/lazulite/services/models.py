@@ -41,13 +41,7 @@ def create(services: Services, ids: WorkspaceId, draft: ModelDraft) -> LoggedMod
         NotFound: there is no such experiment.
         InvalidInput: its name cannot be one.
     """
-    name = draft.name or f"model-{uuid.uuid4().hex[:8]}"
-    if any(c in name for c in "/:.%\"'\0") or not name.strip() or len(name) > 500:
-        raise InvalidInput(
-            f"Invalid model name ({name[:100]!r}) provided. Model name must be a non-empty string "
-            "and cannot contain the following characters: ('/', ':', '.', '%', '\"', \"'\")",
-            path="name",
-        )
+    name = check_name(draft.name or f"model-{uuid.uuid4().hex[:8]}")
     now = services.clock.now()
 
     def work(tx: Tx) -> LoggedModel:
@@ -68,6 +62,21 @@ def create(services: Services, ids: WorkspaceId, draft: ModelDraft) -> LoggedMod
         return tx.models.add(model)
 
     return services.store.write(work)
+
+
+def check_name(name: str) -> str:
+    """Return `name` if a logged model may have it.
+
+    Raises:
+        InvalidInput: it is empty, too long or has one of `/:.%"'`.
+    """
+    if any(c in name for c in "/:.%\"'\0") or not name.strip() or len(name) > 500:
+        raise InvalidInput(
+            f"Invalid model name ({name[:100]!r}) provided. Model name must be a non-empty string "
+            "and cannot contain the following characters: ('/', ':', '.', '%', '\"', \"'\")",
+            path="name",
+        )
+    return name
 
 
 def get(services: Services, ids: WorkspaceId, model: str) -> Found:

@@ -110,7 +110,7 @@ def set_alias(
         InvalidInput: it cannot be an alias.
         NotFound: there is no such name or version.
     """
-    if not _ALIAS.fullmatch(alias) or alias == "latest" or re.fullmatch(r"[vV]\d+", alias):
+    if not may_be_alias(alias):
         raise InvalidInput(
             f"Invalid alias name: '{alias[:100]}'. Use letters, digits, '_' and '-', and neither "
             "'latest' nor a version such as 'v1'",
@@ -127,6 +127,12 @@ def set_alias(
             tx.assets.get(workspace, AssetKind.MODEL, name, version)
 
     _changed(services, ids, name, change, check)
+
+
+def may_be_alias(text: str) -> bool:
+    """Tell whether a version may be called this."""
+    is_version = text == "latest" or re.fullmatch(r"[vV]\d+", text)
+    return _ALIAS.fullmatch(text) is not None and not is_version
 
 
 def rename(services: Services, ids: WorkspaceId, name: str, new: str) -> Named:

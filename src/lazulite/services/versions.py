@@ -56,18 +56,7 @@ def create(
     def work(tx: Tx) -> Version:
         workspace = tx.workspaces.get(ids).id
         model = tx.registry.get(workspace, draft.name)
-        uri = _uri(tx, workspace, draft, prompt=IS_PROMPT in model.tags)
-        known = {SOURCE: draft.source, RUN: draft.run, MODEL: draft.model, LINK: draft.link}
-        body: dict[str, Any] = {
-            "modelUri": uri,
-            "modelType": "mlflow_model",
-            "tags": dict(draft.tags),
-            "properties": {key: value for key, value in known.items() if value},
-        }
-        if draft.description:
-            body["description"] = draft.description
-        if draft.run:
-            body["jobName"] = draft.run
+        body = body_of(tx, model, draft)
         numbers = [one.version for one in versions_of(tx, workspace, draft.name)]
         asset = Asset(
             kind=AssetKind.MODEL,
@@ -82,6 +71,28 @@ def create(
         return model, tx.assets.add(workspace, asset)
 
     return services.store.write(work)
+
+
+def body_of(tx: Tx, model: RegisteredModel, draft: VersionDraft) -> dict[str, Any]:
+    """Return what Azure would call the properties of a version of a name.
+
+    Raises:
+        NotFound: there is nothing at the source.
+        InvalidInput: the source is not in the workspace.
+    """
+    uri = _uri(tx, model.workspace, draft, prompt=IS_PROMPT in model.tags)
+    known = {SOURCE: draft.source, RUN: draft.run, MODEL: draft.model, LINK: draft.link}
+    body: dict[str, Any] = {
+        "modelUri": uri,
+        "modelType": "mlflow_model",
+        "tags": dict(draft.tags),
+        "properties": {key: value for key, value in known.items() if value},
+    }
+    if draft.description:
+        body["description"] = draft.description
+    if draft.run:
+        body["jobName"] = draft.run
+    return body
 
 
 def get(services: Services, ids: WorkspaceId, name: str, version: str) -> Version:

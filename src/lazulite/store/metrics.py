@@ -27,6 +27,7 @@ _HISTORY_AFTER = _HISTORY.where(
     sa.tuple_(_m.step, _m.time, _m.value)
     > sa.tuple_(sa.bindparam("step"), sa.bindparam("time"), sa.bindparam("value"))
 )
+_COUNT = sa.select(sa.func.count()).select_from(metrics).where(_m.run == sa.bindparam("run"))
 
 
 class SqlMetrics:
@@ -52,6 +53,10 @@ class SqlMetrics:
         points = [Point(key, math.nan if v == NAN else v, time, step) for step, time, v in shown]
         more = len(rows) > len(shown) and shown
         return Listed(points, "{}:{}:{!r}".format(*shown[-1]) if more else None)
+
+    def count(self, run: int) -> int:
+        """Count the points of a run."""
+        return int(self._db.execute(_COUNT, {"run": run}).scalar_one())
 
     def sampled(
         self, run: int, key: str, steps: tuple[int | None, int | None], limit: int

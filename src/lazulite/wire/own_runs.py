@@ -1,10 +1,11 @@
-"""Our own route for runs: empty the bin, which MLflow's API cannot."""
+"""Our own routes for runs: empty the bin, and import, which MLflow's API cannot."""
 
 from __future__ import annotations
 
 from lazulite.domain.access import Action
 from lazulite.formats.azure.envelope import convert
 from lazulite.services import purge
+from lazulite.wire import own_imports
 from lazulite.wire.azure.arm import SCOPE
 from lazulite.wire.http import Call, Reply, Route
 from lazulite.wire.own import PREFIX
@@ -27,4 +28,5 @@ def empty_bin(call: Call) -> Reply:
 def run_routes() -> list[Route]:
     """Return the routes for runs."""
     path = f"{PREFIX}{SCOPE}/runs/purge"
-    return [Route(method="POST", path=path, action=Action.ADMIN, endpoint=empty_bin)]
+    bin_of_runs = Route(method="POST", path=path, action=Action.ADMIN, endpoint=empty_bin)
+    return [bin_of_runs, *own_imports.routes()]

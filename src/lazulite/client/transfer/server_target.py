@@ -1,0 +1,244 @@
+"""An MLflow server as a target. It gives ids of its own, so tags say which run is which."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import msgspec
+
+from lazulite.client.transfer.foreign import Api
+from lazulite.client.transfer.records import (
+    EXPORT_SEAL,
+    EXPORTED,
+    EXPORTED_MODEL,
+    Experiment,
+    File,
+    Left,
+    Model,
+    Name,
+    NamePlaced,
+    Placed,
+    PlacedExperiment,
+    Run,
+)
+from lazulite.client.transfer.server import ServerSource
+from lazulite.client.transfer.server_registry import ServerRegistry, pairs
+from lazulite.domain.errors import LazuliteError, NotFound, Unsupported
+from lazulite.domain.run import MAX_METRICS, MAX_PARAMS, RUN_NAME
+from lazulite.formats.mlflow.stored import PROXY, path_of, scheme_of
+from lazulite.formats.mlflow.transfer import Series
+
+_PROXIED = "/api/2.0/mlflow-artifacts/artifacts"
+_IN_MEMORY = 1 << 20  # bytes of a file that is sent in one piece
+T = TypeVar("T")
+
+
+class ServerTarget:
+    """Writes by MLflow's API."""
+
+    def __init__(self, api: Api) -> None:
+        """Ask whether it is an MLflow server.
+
+        Raises:
+            InvalidInput: it is not.
+            LazuliteError: it does not answer, or not to us.
+        """
+        self.shown = api.shown
+        self._api = api
+        self._source = ServerSource(api)
+        self._registry = ServerRegistry(api, self._source)
+        self._deleted: list[str] = []  # experiments that go to the bin at the end
+        self._locations: dict[str, str] = {}  # of runs and logged models
+        self._points: dict[str, int] = {}
+
+    def experiment(self, one: Experiment) -> PlacedExperiment:
+        """Make an experiment, unless one of its name is there."""
+        try:
+            query = {"experiment_name": one.name}
+            reply = self._api.call("GET", "experiments/get-by-name", query=query)
+        except NotFound:
+            asked = {"name": one.name, "tags": pairs(one.tags)}
+            key = str(self._api.call("POST", "experiments/create", asked)["experiment_id"])
+            new = True
+        else:
+            key, new = str(reply["experiment"]["experiment_id"]), False
+            if reply["experiment"].get("lifecycle_stage") == "deleted":
+                if not one.deleted:
+                    why = f"experiment '{one.name}' is in the bin there: restore it first"
+                    return PlacedExperiment(key, new=False, refused=why)
+                self._api.call("POST", "experiments/restore", {"experiment_id": key})
+        if one.deleted:
+            self._deleted.append(key)
+        return PlacedExperiment(key, new)
+
+    def begin(self, runs: Sequence[Run], seals: Mapping[str, str]) -> Sequence[Placed]:
+        """Make runs that are not there."""
+        return [self._begin(run, seals[run.id]) for run in runs]
+
+    def points(self, series: Sequence[Series]) -> Sequence[Left]:
+        """Add points; those of a logged model are points of a run that name it."""
+        for one in series:
+            named = {"model_id": one.model} if one.model else {}
+            if one.dataset:
+                named |= {"dataset_name": one.dataset, "dataset_digest": one.digest or ""}
+            points = [
+                {
+                    "key": one.key,
+                    "value": "NaN" if value is None else value,
+                    "timestamp": time,
+                    "step": step,
+                    **named,
+                }
+                for step, time, value in zip(one.steps, one.times, one.values, strict=True)
+            ]
+            for part in _parts(points, MAX_METRICS):
+                self._log(one.run, metrics=part)
+            if not one.model:
+                self._points[one.run] = self._points.get(one.run, 0) + len(points)
+        return ()
+
+    def begin_models(self, models: Sequence[Model]) -> Sequence[Placed]:
+        """Make logged models that are not there."""
+        return [self._begin_model(model) for model in models]
+
+    def files(self, owner: Run | Model) -> Mapping[str, int]:
+        """Return the files that a run or a logged model has already."""
+        found = self._source.files(self._placed(owner))
+        return {file.path: file.size for file in found if isinstance(file, File)}
+
+    def put(self, owner: Run | Model, file: File) -> None:
+        """Upload a file.
+
+        Raises:
+            Unsupported: the server does not take files.
+        """
+        location = self._locations[owner.id]
+        if scheme_of(location) != PROXY:
+            raise Unsupported(f"the server takes no files: it wants them at {location[:60]}")
+        rest = f"{_PROXIED}/{quote(f'{path_of(location)}/{file.path}')}"
+        with file.open() as content:
+            size = content.seek(0, 2)
+            content.seek(0)
+            body: Any = content.read() if size <= _IN_MEMORY else content
+            self._api.send(rest, body, size)
+
+    def finish(self, runs: Sequence[Run], seals: Mapping[str, str]) -> Sequence[int]:
+        """Give runs their end."""
+        for run in runs:
+            self._relate(run)
+            self._log(run.id, tags=pairs({EXPORT_SEAL: seals[run.id]}))
+            ended = {"run_id": run.id, "run_uuid": run.id, "status": run.status.value}
+            self._api.call("POST", "runs/update", {**ended, "end_time": run.end})
+            if run.deleted:
+                self._api.call("POST", "runs/delete", {"run_id": run.id})
+        return [self._points.get(run.id, 0) for run in runs]
+
+    def finish_model(self, model: Model) -> None:
+        """Give a logged model its status."""
+        asked = {"model_id": model.id, "status": model.status.value}
+        self._api.call("PATCH", f"logged-models/{quote(model.id, safe='')}", asked)
+
+    def name(self, one: Name) -> NamePlaced:
+        """Make a registered model with its versions."""
+        return self._registry.name(one, self._locations)
+
+    def close(self) -> None:
+        """Put experiments into the bin that were there in the source; hang up."""
+        with suppress(LazuliteError):  # the server is away: the next export does it
+            for experiment in self._deleted:
+                self._api.call("POST", "experiments/delete", {"experiment_id": experiment})
+        self._api.close()
+
+    def _begin(self, run: Run, seal: str) -> Placed:
+        there = self._found(run)
+        if there is None:
+            asked = {
+                "experiment_id": run.experiment,
+                "user_id": run.user,
+                "start_time": run.start,
+                "run_name": run.name,
+                "tags": pairs({EXPORTED: run.id}),
+            }
+            there = self._api.call("POST", "runs/create", asked)["run"]
+            new, tags = True, dict[str, str]()
+        else:
+            tags = {each["key"]: each["value"] for each in there["data"].get("tags", [])}
+            new = False
+        info = there["info"]
+        self._locations[info["run_id"]] = info["artifact_uri"]
+        if seal and tags.get(EXPORT_SEAL) == seal:
+            return Placed(info["run_id"], "same")
+        if info.get("lifecycle_stage") == "deleted":
+            self._api.call("POST", "runs/restore", {"run_id": info["run_id"]})
+        params = {each["key"] for each in there.get("data", {}).get("params", [])}
+        lacking = {key: value for key, value in run.params.items() if key not in params}
+        own = {key: value for key, value in run.tags.items() if key not in tags and key != RUN_NAME}
+        for part in _parts(pairs(lacking), MAX_PARAMS):
+            self._log(info["run_id"], params=part)
+        for part in _parts(pairs(own), MAX_PARAMS):
+            self._log(info["run_id"], tags=part)
+        return Placed(info["run_id"], "new" if new else "open", params=len(lacking))
+
+    def _found(self, run: Run) -> dict[str, Any] | None:
+        asked = {
+            "experiment_ids": [run.experiment],
+            "filter": f"tags.`{EXPORTED}` = '{run.id}'",
+            "run_view_type": "ALL",
+            "max_results": 1,
+        }
+        found: list[dict[str, Any]] = self._api.call("POST", "runs/search", asked).get("runs", [])
+        return found[0] if found else None
+
+    def _begin_model(self, model: Model) -> Placed:
+        asked: dict[str, Any] = {
+            "experiment_ids": [model.experiment],
+            "filter": f"tags.`{EXPORTED_MODEL}` = '{model.id}'",
+        }
+        found = self._api.call("POST", "logged-models/search", asked).get("models", [])
+        if found:
+            info = found[0]["info"]
+            self._locations[info["model_id"]] = info["artifact_uri"]
+            pending = str(info.get("status")) in ("1", "LOGGED_MODEL_PENDING")
+            return Placed(info["model_id"], "open" if pending else "same")
+        asked = {
+            "experiment_id": model.experiment,
+            "name": model.name,
+            "model_type": model.model_type,
+            "source_run_id": model.source_run,
+            "params": pairs(model.params),
+            "tags": pairs({**model.tags, EXPORTED_MODEL: model.id}),
+        }
+        info = self._api.call("POST", "logged-models", asked)["model"]["info"]
+        self._locations[info["model_id"]] = info["artifact_uri"]
+        return Placed(info["model_id"], "new")
+
+    def _relate(self, run: Run) -> None:
+        who = {"run_id": run.id}
+        datasets: list[dict[str, Any]] = [
+            {
+                "dataset": {**use.body, "name": use.name, "digest": use.digest},
+                "tags": pairs(use.tags),
+            }
+            for use in run.datasets
+        ]
+        models = [{"model_id": model} for model in run.models_in]
+        if datasets or models:
+            asked = {**who, "datasets": datasets, "models": models}
+            self._api.call("POST", "runs/log-inputs", asked)
+        if run.models_out:
+            made = [{"model_id": model, "step": step} for model, step in run.models_out]
+            self._api.call("POST", "runs/outputs", {**who, "models": made})
+
+    def _log(self, run: str, **what: Sequence[Mapping[str, Any]]) -> None:
+        self._api.call("POST", "runs/log-batch", {"run_id": run, **what})
+
+    def _placed(self, owner: Run | Model) -> Run | Model:
+        return msgspec.structs.replace(owner, location=self._locations[owner.id])
+
+
+def _parts(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

@@ -1,0 +1,257 @@
+"""The workspace as a target: drives the server's routes for imports."""
+
+from __future__ import annotations
+
+import time
+from base64 import b64encode
+from collections.abc import Callable, Mapping, Sequence
+from hashlib import md5
+from typing import Any, BinaryIO, TypeVar
+from urllib.parse import quote
+
+import msgspec
+
+from lazulite.client.session import Session
+from lazulite.client.transfer.records import (
+    BATCH,
+    EXPORT_SEAL,
+    EXPORTED,
+    EXPORTED_MODEL,
+    EXPORTED_VERSION,
+    Experiment,
+    File,
+    Left,
+    Model,
+    Name,
+    NamePlaced,
+    Placed,
+    PlacedExperiment,
+    Run,
+    Version,
+)
+from lazulite.domain.errors import Conflict, InvalidInput, Unavailable
+from lazulite.formats.mlflow import transfer as t
+
+_IN_MEMORY = 1 << 20  # bytes of a file that is sent in one piece
+_TRIES = 5  # of a call, while the server is busy
+T = TypeVar("T")
+S = TypeVar("S")
+
+
+class WorkspaceTarget:
+    """Writes into the workspace of a session."""
+
+    def __init__(self, session: Session, source: str, *, dry: bool) -> None:
+        """Begin.
+
+        Args:
+            session: the workspace.
+            source: where the things come from, for people; without secrets.
+            dry: write nothing, and say what would be.
+        """
+        self.shown = session.workspace.name
+        self._session = session
+        self._connection = session.connection
+        self._source = source
+        self._dry = dry
+
+    def experiment(self, one: Experiment) -> PlacedExperiment:
+        """Make an experiment, unless it is there."""
+        sent = t.SentExperiment(
+            name=one.name,
+            tags=one.tags,
+            deleted=one.deleted,
+            created=one.created,
+            modified=one.modified,
+            dry=self._dry,
+        )
+        try:
+            placed = self._ask("experiment", sent, t.PlacedExperiment)
+        except InvalidInput as error:
+            return PlacedExperiment("", new=False, refused=error.message)
+        in_bin = placed.deleted and not placed.new and not one.deleted
+        refused = f"experiment '{one.name}' is in the bin here: restore it first"
+        return PlacedExperiment(placed.id or "", placed.new, refused if in_bin else None)
+
+    def begin(self, runs: Sequence[Run], seals: Mapping[str, str]) -> Sequence[Placed]:
+        """Make runs that are not there."""
+        return self._each(runs, lambda some: self._begin(some, seals))
+
+    def points(self, series: Sequence[t.Series]) -> Sequence[Left]:
+        """Add points."""
+        self._post("points", t.LogSeries(list(series)))
+        return ()
+
+    def begin_models(self, models: Sequence[Model]) -> Sequence[Placed]:
+        """Make logged models that are not there."""
+        return self._each(models, self._begin_models)
+
+    def files(self, owner: Run | Model) -> Mapping[str, int]:
+        """Return the files that a run or a logged model has already."""
+        kind = "run" if isinstance(owner, Run) else "model"
+        path = self._session.own(f"runs/import/files?{kind}={quote(owner.id, safe='')}")
+        found: dict[str, int] = self._connection.json("GET", path)["files"]
+        return found
+
+    def put(self, owner: Run | Model, file: File) -> None:
+        """Upload a file; it is there whole, or not at all."""
+        middle = owner.id if isinstance(owner, Run) else f"models/{owner.id}"
+        place = quote(f"{owner.experiment or 0}/{middle}/artifacts/{file.path}")
+        scope = f"/mlflow/v1.0{self._session.workspace.arm}"
+        path = f"{scope}/api/2.0/mlflow-artifacts/artifacts/{place}"
+        with file.open() as content:
+            size = content.seek(0, 2)
+            digest = _md5(content)
+            self._patiently(lambda: self._send(path, content, size, digest))
+
+    def finish(self, runs: Sequence[Run], seals: Mapping[str, str]) -> Sequence[int]:
+        """Give runs their end."""
+        ended = [
+            t.EndedRun(
+                run=run.id,
+                status=run.status,
+                end=run.end,
+                deleted=run.deleted,
+                seal=seals[run.id],
+                datasets=[
+                    t.SentUse(name=use.name, digest=use.digest, body=use.body, tags=use.tags)
+                    for use in run.datasets
+                ],
+                models_in=run.models_in,
+                models_out=run.models_out,
+            )
+            for run in runs
+        ]
+        return self._ask("finish", t.FinishRuns(ended), t.FinishedRuns).points
+
+    def finish_model(self, model: Model) -> None:
+        """Give a logged model its status."""
+        sent = t.EndedModel(model=model.id, status=model.status, modified=model.modified)
+        self._post("model", sent)
+
+    def name(self, one: Name) -> NamePlaced:
+        """Make a registered model with its versions, where name and numbers are free."""
+        sent = t.SentName(
+            name=one.name,
+            description=one.description,
+            tags=one.tags,
+            created=one.created,
+            modified=one.modified,
+            dry=self._dry,
+        )
+        new, done, refused = False, list[t.PlacedVersion](), list[str]()
+        for start in range(0, max(1, len(one.versions)), BATCH):
+            part = one.versions[start : start + BATCH]
+            numbers = {version.version for version in part}
+            sent.versions = [_version(version) for version in part]
+            sent.aliases = {alias: of for alias, of in one.aliases.items() if of in numbers}
+            placed = self._ask("name", sent, t.PlacedName)
+            new = new or placed.new
+            done += placed.versions
+            refused += placed.refused
+        return NamePlaced(new, done, refused)
+
+    def close(self) -> None:
+        """The session is the caller's."""
+
+    def _begin(self, runs: Sequence[Run], seals: Mapping[str, str]) -> list[Placed]:
+        sent = [
+            t.SentRun(
+                id=run.tags.get(EXPORTED, run.id),
+                experiment=run.experiment,
+                name=run.name,
+                start=run.start,
+                user=run.user,
+                params=run.params,
+                tags=_own(run.tags),
+                seal=seals[run.id],
+            )
+            for run in runs
+        ]
+        asked = t.BeginRuns(runs=sent, source=self._source[:1000], dry=self._dry)
+        placed = self._ask("begin", asked, t.BegunRuns).runs
+        return [Placed(one.id, one.state, one.points, one.params) for one in placed]
+
+    def _begin_models(self, models: Sequence[Model]) -> list[Placed]:
+        sent = [
+            t.SentModel(
+                id=model.tags.get(EXPORTED_MODEL, model.id),
+                experiment=model.experiment,
+                name=model.name,
+                model_type=model.model_type,
+                source_run=model.source_run,
+                created=model.created,
+                params=model.params,
+                tags=_own(model.tags),
+            )
+            for model in models
+        ]
+        placed = self._ask("models", t.BeginModels(models=sent, dry=self._dry), t.BegunModels)
+        return [Placed(one.id, one.state) for one in placed.models]
+
+    def _each(
+        self, items: Sequence[S], send: Callable[[Sequence[S]], list[Placed]]
+    ) -> list[Placed]:
+        """Send items together; if one of them is refused, each alone, to know which."""
+        try:
+            return send(items)
+        except (InvalidInput, Conflict) as error:
+            if len(items) == 1:
+                return [Placed("", "kept", refused=error.message)]
+        return [placed for item in items for placed in self._each([item], send)]
+
+    def _ask(self, rest: str, sent: msgspec.Struct, kind: type[T]) -> T:
+        path = self._session.own(f"runs/import/{rest}")
+        reply = self._connection.json("POST", path, msgspec.to_builtins(sent), repeat=True)
+        return msgspec.convert(reply, kind)
+
+    def _post(self, rest: str, sent: msgspec.Struct) -> None:
+        path, body = self._session.own(f"runs/import/{rest}"), msgspec.json.encode(sent)
+        self._patiently(lambda: self._connection.send("POST", path, body, len(body)))
+
+    def _send(self, path: str, content: BinaryIO, size: int, digest: str) -> None:
+        content.seek(0)
+        body: Any = content.read() if size <= _IN_MEMORY else content
+        self._connection.send("PUT", path, body, size, {"Content-MD5": digest})
+
+    def _patiently(self, send: Callable[[], None]) -> None:
+        """Send; again while the server is busy, or hung up on an idle connection."""
+        for trial in range(_TRIES):
+            try:
+                send()
+            except Unavailable:
+                if trial == _TRIES - 1:
+                    raise
+                time.sleep(0.05 * 4**trial)
+            else:
+                return
+
+
+def _version(one: Version) -> t.SentVersion:
+    return t.SentVersion(
+        version=one.tags.get(EXPORTED_VERSION, one.version),
+        source=one.source,
+        created=one.created,
+        modified=one.modified,
+        run=one.run,
+        model=one.model,
+        link=one.link,
+        user=one.user,
+        description=one.description,
+        stage=one.stage,
+        tags=_own(one.tags),
+    )
+
+
+def _own(tags: Mapping[str, str]) -> dict[str, str]:
+    """Return tags without those that an export of ours added."""
+    added = (EXPORTED, EXPORTED_MODEL, EXPORTED_VERSION, EXPORT_SEAL)
+    return {key: value for key, value in tags.items() if key not in added}
+
+
+def _md5(content: BinaryIO) -> str:
+    content.seek(0)
+    found = md5(usedforsecurity=False)
+    while part := content.read(_IN_MEMORY):
+        found.update(part)
+    return b64encode(found.digest()).decode()
