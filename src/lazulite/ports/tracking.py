@@ -68,8 +68,8 @@ class Runs(Protocol):
 class Metrics(Protocol):
     """Points of metrics, in the order of step, time, value.
 
-    `count` is of all metrics of a run. `sampled` gives a part of a metric in at most `limit` points and the two at its ends: the lowest
-    and the highest of each piece of it.
+    `count` is of all metrics of a run. `sampled` gives a part of a metric in at most `limit` points
+    and the two at its ends: the lowest and the highest of each piece of it.
     """
 
     def history(self, run: int, key: str, limit: int, after: str | None) -> Listed[Point]: ...
