@@ -101,16 +101,21 @@ def _edit(call: Call, name: str, changes: dict[str, Any]) -> None:
 )
 @click.option("--output-name", help="Only this output.")
 @click.option("--all", "everything", is_flag=True, help="Outputs as well as logs and artifacts.")
+@click.option("--code", is_flag=True, help="Only the code that it ran, as it was then.")
 @common
-def download(
-    call: Call, name: str, download_path: Path, output_name: str | None, *, everything: bool
-) -> None:
-    """Download logs and artifacts, with --all also outputs, or one output."""
+def download(call: Call, name: str, download_path: Path, **what: Any) -> None:
+    """Download logs and artifacts, with --all also outputs, or one output, or the code."""
+    if what["code"]:
+        from lazulite.client.code import bring_code
+
+        folder = download_path / "code"
+        call.say(f"{bring_code(call.session, name, folder)} files to {folder}")
+        return
     from lazulite.client import jobs
     from lazulite.client.download import bring, parts_of
 
     job = jobs.get(call.session, name)
-    parts = parts_of(job, download_path, output=output_name, everything=everything)
+    parts = parts_of(job, download_path, output=what["output_name"], everything=what["everything"])
     count = bring(call.session, parts, call.say)
     if not count:
         call.say(f"{name} has written nothing there (yet)")

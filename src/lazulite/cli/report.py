@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from lazulite.cli.words import between, span, split
+from lazulite.cli.words import between, span, split, used
 
 
 def report(job: Mapping[str, Any], *, seen: bool = False) -> Iterator[str]:
@@ -17,6 +17,8 @@ def report(job: Mapping[str, Any], *, seen: bool = False) -> Iterator[str]:
     """
     own = job["properties"].get("lazulite") or {}
     yield _headline(job, own)
+    if use := used(own.get("usage") or {}):
+        yield f"used {use}"
     yield from _failure(own.get("error") or {}, seen=seen)
     yield from _outputs(str(job["name"]), own.get("outputs") or {})
     steps = f", its steps: lazulite job list -p {job['name']}"

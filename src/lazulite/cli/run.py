@@ -12,8 +12,10 @@ import click
 from lazulite.cli.call import Call, common, confirm, yes_option
 from lazulite.cli.names import Name
 from lazulite.cli.output import Column
+from lazulite.cli.run_files import download, upload
 from lazulite.cli.run_transfer import export, import_
 from lazulite.cli.sparkline import sparkline
+from lazulite.domain.usage import PREFIX
 
 _RUN = click.argument("run", type=Name("jobs"))
 _MOST = click.option(
@@ -52,6 +54,8 @@ def command() -> None:
 
 command.add_command(import_)
 command.add_command(export)
+command.add_command(upload)
+command.add_command(download)
 
 
 @command.command("list")
@@ -93,10 +97,15 @@ def search(
 @_RUN
 @common
 def show(call: Call, run: str) -> None:
-    """Show a run: params, last metrics, tags."""
+    """Show a run: params, last metrics, tags; of a job also code, data, host and use."""
     from lazulite.client import runs
 
-    call.show(runs.get(call.session, run))
+    found = runs.whole(call.session, run)
+    if call.for_people:
+        from lazulite.cli.run_record import told
+
+        found = told(call.session, found)
+    call.show(found)
 
 
 @command.command()
@@ -189,6 +198,8 @@ def _columns(found: Sequence[dict[str, Any]]) -> list[Column]:
     counts: dict[str, int] = {}
     for run in found:
         for key in run["metrics"]:
+            if key.startswith(PREFIX):
+                continue  # of machines: every job has them, and nobody compares runs by them
             counts[key] = counts.get(key, 0) + 1
     keys = sorted(counts, key=lambda key: (-counts[key], key))[:_METRICS]
     return [

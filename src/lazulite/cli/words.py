@@ -76,6 +76,22 @@ def size(count: int) -> str:
     return f"{value:.1f} TB"
 
 
+def used(usage: Mapping[str, Any]) -> str:
+    """Return what a job used: CPU 29.9 s in 41.9 s, memory 210.6 MB, disk 1.0 MB read."""
+    parts = []
+    if usage.get("cpu") is not None:
+        wall = f" in {span(usage['wall'])}" if usage.get("wall") is not None else ""
+        parts.append(f"CPU {span(usage['cpu'])}{wall}")
+    if usage.get("memory"):
+        parts.append(f"memory {size(usage['memory'])}")
+    moved = [
+        f"{size(usage[key])} {key}" for key in ("read", "written") if (usage.get(key) or 0) >= 1000
+    ]
+    if moved:
+        parts.append(f"disk {', '.join(moved)}")
+    return ", ".join(parts)
+
+
 def ago(text: str | None, now: datetime) -> str:
     """Return how long ago: 12 s ago, 3 h ago."""
     then = moment(text)

@@ -8,6 +8,8 @@ from urllib.parse import quote
 
 from lazulite.client.session import Session
 from lazulite.domain.errors import NotFound
+from lazulite.domain.run import JOB_SOURCE, SOURCE_TYPE
+from lazulite.domain.usage import PREFIX
 
 PAGE = 1000  # runs asked for at once
 SAMPLES = 80  # points of a curve for a terminal
@@ -59,6 +61,19 @@ def get(session: Session, run: str) -> dict[str, Any]:
     return flat(reply["run"])
 
 
+def whole(session: Session, run: str) -> dict[str, Any]:
+    """Return one run, flat; if it is a job, with what belongs to it as `job`.
+
+    Raises:
+        NotFound: there is none.
+    """
+    found = get(session, run)
+    if found["tags"].get(SOURCE_TYPE) == JOB_SOURCE:
+        path = session.own(f"jobs/{quote(run, safe='')}/record")
+        found["job"] = session.connection.json("GET", path)
+    return found
+
+
 def curve(session: Session, run: str, key: str, points: int = SAMPLES) -> list[dict[str, Any]]:
     """Return a metric in few points, with every peak."""
     query = f"run_ids={quote(run, safe='')}&metric_key={quote(key, safe='')}&max_results={points}"
@@ -106,13 +121,17 @@ def differing(runs: Sequence[Mapping[str, Any]], *, everything: bool) -> list[di
     """Return a row per param, metric and tag, with the value of each run; those that differ."""
     rows = []
     for part in ("params", "metrics", "tags"):
-        keys = sorted({key for run in runs for key in run[part] if not key.startswith("mlflow.")})
+        keys = sorted({key for run in runs for key in run[part] if everything or _is_told(key)})
         for key in keys:
             values = [run[part].get(key) for run in runs]
             if everything or any(value != values[0] for value in values):
                 named = {run["id"]: value for run, value in zip(runs, values, strict=True)}
                 rows.append({"what": f"{part}.{key}", **named})
     return rows
+
+
+def _is_told(key: str) -> bool:
+    return not key.startswith(("mlflow.", PREFIX))
 
 
 def flat(run: Mapping[str, Any]) -> dict[str, Any]:

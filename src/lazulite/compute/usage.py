@@ -29,9 +29,12 @@ _NOBODY = -1  # no process has this id, and no session (0 would be those of the 
 def usage_of(used: resource.struct_rusage) -> Usage:
     """Return what the system says a process used that was waited for, with all it waited for."""
     is_linux = sys.platform == "linux"
+    # Linux counts what a process had before it became another program: the shim was a copy of us
+    inherited = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss if is_linux else 0
+    peak = used.ru_maxrss * (1024 if is_linux else 1)
     return Usage(
         cpu=round(used.ru_utime + used.ru_stime, 4),
-        memory=used.ru_maxrss * (1024 if is_linux else 1),
+        memory=peak if used.ru_maxrss > inherited else None,
         read=used.ru_inblock * _BLOCK if is_linux else None,  # elsewhere it counts operations
         written=used.ru_oublock * _BLOCK if is_linux else None,
     )

@@ -32,7 +32,8 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     cpu: float | None = None  # seconds, of the process and all that it waited for
     wall: float | None = None  # seconds
-    memory: int | None = None  # bytes: its largest process, or all of them if a sample saw more
+    memory: int | None = None  # bytes: its largest process, or all of them if a sample saw more;
+    # on Linux not known of a short job that took less than the server itself
     read: int | None = None  # bytes, from disks
     written: int | None = None  # bytes, to disks
 

@@ -21,6 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 from blake3 import blake3
@@ -144,7 +145,7 @@ class FolderSnapshots:
 
     def open(self, digest: str) -> BinaryIO:
         try:
-            return open(self._object(digest), "rb")  # noqa: PTH123 - paths are text here
+            return open(self._object(digest), "rb")
         except FileNotFoundError:
             raise NotFound(f"object {digest[:12]} is not here (any more)") from None
 

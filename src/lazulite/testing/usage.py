@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import shlex
 import sys
 from pathlib import Path
@@ -11,32 +12,40 @@ from lazulite.ports.compute import Ended, Load
 from lazulite.testing.processes import ComputeCase, said, until
 
 BURNT = 0.3  # seconds of CPU
-HELD = 40_000_000  # bytes
-_BURN = f"""
+MORE = 40_000_000  # bytes that a job holds beyond what the test itself ever had: see `usage_of`
+_BURN = """
 import time
-held = bytearray({HELD})
+held = bytearray(HELD)
 held[::4096] = b"x" * len(held[::4096])
-while time.process_time() < {BURNT}:
+while time.process_time() < BURNT:
     sum(range(1000))
 """
 
 
 def burning(then: str = "") -> str:
     """Return a command that takes memory and CPU time in a process of its own."""
-    return f"{shlex.quote(sys.executable)} -c {shlex.quote(_BURN + then)}"
+    text = _BURN.replace("HELD", str(held())).replace("BURNT", str(BURNT))
+    return f"{shlex.quote(sys.executable)} -c {shlex.quote(text + then)}"
+
+
+def held() -> int:
+    """Return how many bytes it takes."""
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most * (1024 if sys.platform == "linux" else 1) + MORE
 
 
 class UsageSuite(ComputeCase):
     """How attempts are measured, while they run and when they end."""
 
     def test_what_an_attempt_used_is_told_when_it_ends(self, tmp_path: Path) -> None:
+        least = held()
         sight = self.run(self.prepare(tmp_path, f"true; {burning()}; true"))
         assert isinstance(sight, Ended)
         assert sight.usage is not None
         assert sight.usage.cpu is not None
         assert sight.usage.memory is not None
         assert BURNT * 0.9 <= sight.usage.cpu < 30
-        assert sight.usage.memory >= HELD
+        assert sight.usage.memory >= least
 
     def test_an_attempt_that_ended_unseen_tells_its_cpu_time(self, tmp_path: Path) -> None:
         os.mkfifo(tmp_path / "go")
@@ -69,6 +78,6 @@ class UsageSuite(ComputeCase):
         assert isinstance(other, Load)
         assert one.cpu >= BURNT * 0.9
         assert other.cpu < one.cpu
-        assert one.memory >= HELD > other.memory
+        assert one.memory >= MORE > other.memory
         assert one.processes >= 2
         assert backend.measure([]) == []

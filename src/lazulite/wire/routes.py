@@ -23,6 +23,7 @@ from lazulite.wire.mlflow.routes import mlflow_routes
 from lazulite.wire.own import ServerInfo
 from lazulite.wire.own_files import file_routes
 from lazulite.wire.own_jobs import job_routes
+from lazulite.wire.own_record import record_routes
 from lazulite.wire.own_runs import run_routes
 
 
@@ -41,6 +42,7 @@ def all_routes(info: ServerInfo) -> list[Route]:
         *own.routes(info),
         *file_routes(),
         *job_routes(),
+        *record_routes(),
         *blob_routes(),
         *mlflow_routes(),
         *run_routes(),
