@@ -12,8 +12,8 @@ from lazulite.services.runs import artifact_folder
 class ArtifactPath(NamedTuple):
     """A place among the artifacts of something."""
 
-    kind: Literal["run", "model", "version", "upload"]
-    owner: str  # run id, id of a logged model, name:version of the registry, name of an upload
+    kind: Literal["run", "model", "version", "upload", "trace"]
+    owner: str  # run id, id of a logged model or trace, name:version, name of an upload
     path: str  # relative; empty for the whole
 
 
@@ -21,7 +21,8 @@ def parse_path(path: str) -> ArtifactPath:
     """Read what follows `mlflow-artifacts:/`.
 
     `EXPERIMENT/RUN/artifacts/PATH` is a run's, `EXPERIMENT/models/ID/artifacts/PATH` a logged
-    model's, `registered/NAME:VERSION/artifacts/PATH` a registered version's.
+    model's, `EXPERIMENT/traces/ID/artifacts/PATH` a trace's,
+    `registered/NAME:VERSION/artifacts/PATH` a registered version's.
 
     Raises:
         InvalidInput: it is none of these, or leaves its owner.
@@ -29,6 +30,8 @@ def parse_path(path: str) -> ArtifactPath:
     parts = clean_path(path).split("/")
     if len(parts) > 3 and parts[1] == "models" and parts[3] == "artifacts" and parts[2]:
         return ArtifactPath("model", parts[2], _rest(parts[4:]))
+    if len(parts) > 3 and parts[1] == "traces" and parts[3] == "artifacts" and parts[2]:
+        return ArtifactPath("trace", parts[2], _rest(parts[4:]))
     if len(parts) > 2 and parts[2] == "artifacts" and parts[1]:
         kind: Literal["run", "version"] = "version" if parts[0] == "registered" else "run"
         return ArtifactPath(kind, parts[1], _rest(parts[3:]))
@@ -45,6 +48,11 @@ def run_folder(run: str) -> str:
 def logged_model_folder(model: str) -> str:
     """Return the folder of a logged model's artifacts."""
     return f"LoggedModels/{model}"
+
+
+def trace_folder(trace: int) -> str:
+    """Return the folder of what clients keep beside the trace of that row."""
+    return f"Traces/{trace}"
 
 
 def upload_folder(upload: str) -> str:

@@ -18,12 +18,13 @@ from lazulite.domain.ids import (
     parse_storage,
 )
 from lazulite.ports.blobs import Blob, BlobName, BlobPage, BlobQuery, always
-from lazulite.services import models, runs, tracking, versions
+from lazulite.services import models, runs, traces, tracking, versions
 from lazulite.services.artifact_paths import (
     ArtifactPath,
     is_shared,
     logged_model_folder,
     run_folder,
+    trace_folder,
     upload_folder,
 )
 from lazulite.services.context import Services
@@ -72,6 +73,10 @@ def readable(services: Services, ids: WorkspaceId, where: ArtifactPath) -> Place
         model = models.get(services, ids, where.owner)[0]
         folder = logged_model_folder(model.model)
         return _place(services, Place(model.workspace, ARTIFACT_STORE, folder, where.path))
+    if where.kind == "trace":
+        row = traces.get(services, ids, where.owner).id
+        workspace = services.store.read(lambda tx: tx.workspaces.get(ids).id)
+        return _place(services, Place(workspace, ARTIFACT_STORE, trace_folder(row), where.path))
     if where.kind == "upload":
         workspace = services.store.read(lambda tx: tx.workspaces.get(ids).id)
         folder = upload_folder(check_name(where.owner, "upload"))
@@ -95,6 +100,8 @@ def writable(
         raise InvalidInput("a registered version never changes: log a new model", path="path")
     if where.kind == "run":
         tracking.writable(services, ids, where.owner, principal)
+    if where.kind == "trace":
+        traces.check_own(services, ids, where.owner, principal)
     if where.kind == "model":
         tracking.check_model(services, ids, where.owner, principal)
     return readable(services, ids, where)

@@ -241,6 +241,21 @@ def changed(
     return services.store.write(work)
 
 
+def check_own(services: Services, ids: WorkspaceId, trace: str, who: Principal) -> None:
+    """See that the caller may change a trace.
+
+    Raises:
+        NotFound: there is no such trace.
+        Denied: it is of another job's run.
+    """
+
+    def work(tx: Tx) -> None:
+        workspace = tx.workspaces.get(ids).id
+        _check_own(tx, workspace, tx.traces.get(workspace, trace), who)
+
+    services.store.read(work)
+
+
 def _home(
     services: Services, tx: Tx, workspace: int, experiment: str | None, who: Principal
 ) -> Experiment:

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from lazulite.domain.access import Action
-from lazulite.domain.errors import NotFound, TooLarge
+from lazulite.domain.errors import NotFound, TooLarge, Unsupported
 from lazulite.domain.run import MAX_TAG, check_key
 from lazulite.domain.search import Search
 from lazulite.domain.trace import Changes
@@ -161,6 +161,15 @@ def delete_assessment(call: Call) -> Reply:
     return Reply(body={})
 
 
+def unbuilt(call: Call) -> Reply:
+    """Say that this is not built.
+
+    Raises:
+        Unsupported: always.
+    """
+    raise Unsupported(f"'{call.path[-100:]}' of MLflow's API is not built in Lazulite")
+
+
 def ways() -> list[Way]:
     """Return the routes of traces."""
     old = [
@@ -179,6 +188,9 @@ def ways() -> list[Way]:
         ("GET", _ASSESSMENT, Action.READ, get_assessment),
         ("PATCH", _ASSESSMENT, Action.RUN, update_assessment),
         ("DELETE", _ASSESSMENT, Action.RUN, delete_assessment),
+        ("POST", _ONE, Action.READ, unbuilt),  # metrics, calculate-filter-correlation ...
+        ("PATCH", _ONE, Action.READ, unbuilt),
+        ("DELETE", _ONE, Action.READ, unbuilt),
     ]
     whole = Way("GET", "/traces/get", Action.READ, stream=get)
     made = [Way(*row) for row in new]
