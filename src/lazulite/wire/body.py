@@ -22,6 +22,9 @@ from lazulite.domain.errors import TooSlow
 
 CHUNK = 1 << 20  # bytes handed over at once
 AHEAD = 4 << 20  # bytes of one body that may wait for its thread
+FIRST = 256 << 10  # bytes of a file that are sent at once to a reader who may be slow
+KNOWN = 16 << 20  # bytes after which it shows, as the sockets' buffers are full
+QUICK = 0.1  # seconds in which a quick reader takes what is sent at once
 LITTLE = 64 << 10  # bytes that are worth a thread
 AT_ONCE = 64  # uploads that are worked on; further ones wait, everything else goes on
 SLOW = 256  # uploads whose thread waits for the sender
@@ -199,10 +202,17 @@ class FileResponse(StreamingResponse):
 
 
 async def _parts(descriptor: int, start: int, size: int) -> AsyncIterator[bytes]:
-    while size:
-        part = await anyio.to_thread.run_sync(os.pread, descriptor, min(size, CHUNK), start)
+    """Yield a part of a file piece by piece, small ones to a slow reader: they wait in memory."""
+    loop, at_once, end = asyncio.get_running_loop(), FIRST, start + size
+    known = start + KNOWN
+    while start < end:
+        part = await anyio.to_thread.run_sync(
+            os.pread, descriptor, min(end - start, at_once), start
+        )
         if not part:
             return  # the file became shorter: the connection ends short, which the caller sees
         start += len(part)
-        size -= len(part)
+        began = loop.time()
         yield part
+        yield b""  # returns when there is room for more
+        at_once = CHUNK if start > known and loop.time() - began < QUICK else FIRST

@@ -190,10 +190,18 @@ async def explained(answer: Awaitable[Response], request: Request, request_id: s
     try:
         return await answer
     except errors.LazuliteError as error:
+        _let_go(error)
         return respond(told(error, request.url.path, request_id))
-    except ClientDisconnect:
+    except ClientDisconnect as error:
+        _let_go(error)
         raise
-    except Exception:  # noqa: BLE001 - the last one to see it
+    except Exception as error:  # noqa: BLE001 - the last one to see it
         _log.exception("%s %s failed (%s)", request.method, request.url.path, request_id)
+        _let_go(error)
         sentence = f"the server made an error; its log has the details under {request_id}"
         return respond(told(errors.LazuliteError(sentence), request.url.path, request_id))
+
+
+def _let_go(error: BaseException) -> None:
+    """Free what the frames of an error hold: a worker thread keeps its last one, body and all."""
+    error.__traceback__ = error.__context__ = error.__cause__ = None
