@@ -1,23 +1,37 @@
-"""A pipeline whose steps track with the real MLflow client, with nothing set up."""
+"""Jobs that track with the real MLflow client, with nothing set up; and what the server tracks."""
 
 from __future__ import annotations
 
+import subprocess
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
 
-from tests.e2e.server import Server
+from tests.e2e.server import Server, running
 
 STEP = """
+import contextlib
+import os
 import sys
 import mlflow
 
-mlflow.log_param("name", sys.argv[1])
-for step in range(3):
-    mlflow.log_metric("loss", 1 / (1 + step), step=step)
-mlflow.log_text("seen", "notes/seen.txt")
-with mlflow.start_run(nested=True, run_name="inner"):
-    mlflow.log_metric("deep", 1)
+experiment = mlflow.get_experiment_by_name(os.environ["MLFLOW_EXPERIMENT_NAME"])
+assert experiment.experiment_id == os.environ["MLFLOW_EXPERIMENT_ID"]
+explicit = mlflow.start_run() if sys.argv[1] == "two" else contextlib.nullcontext()
+with explicit:
+    mlflow.log_param("name", sys.argv[1])
+    for step in range(3):
+        mlflow.log_metric("loss", 1 / (1 + step), step=step)
+    mlflow.log_text("seen", "notes/seen.txt")
+    own = mlflow.active_run().info
+    assert own.run_id == os.environ["AZUREML_RUN_ID"]
+    assert own.experiment_id == experiment.experiment_id
+    with mlflow.start_run(nested=True, run_name="inner") as inner:
+        mlflow.log_metric("deep", 1)
+        assert inner.info.experiment_id == experiment.experiment_id
 """
 PIPELINE = """
 type: pipeline
@@ -63,3 +77,72 @@ def test_what_the_steps_of_a_pipeline_log_is_in_their_runs(server: Server, tmp_p
     path = "/api/2.0/mlflow/artifacts/list?run_id=p--one&path=notes"
     assert server.request("GET", path)["files"][0]["path"] == "notes/seen.txt"
     assert server.job("p--one")["status"] == "Completed"
+
+
+BUSY = """
+type: command
+code: ./src
+command: python busy.py ${{inputs.go}}
+environment: {image: "python:3.11-slim"}
+inputs:
+  go: {type: string, default: "GO"}
+"""
+WRITES = """
+import pathlib, sys
+pathlib.Path("outputs", "early.txt").write_text("here")
+pathlib.Path("logs", "own.log").write_text("line")
+held = b"x" * 150_000_000
+print("ready", flush=True)
+while not pathlib.Path(sys.argv[1]).exists():
+    sum(range(100_000))
+"""
+
+
+@pytest.mark.timeout(300)
+def test_a_running_job_shows_its_files_where_it_runs_and_what_it_uses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go, folder = tmp_path / "go", tmp_path / "repo"
+    (folder / "src").mkdir(parents=True)
+    (folder / "src" / "busy.py").write_text(WRITES)
+    (folder / "job.yml").write_text(BUSY.replace("GO", str(go)))
+    _commit(folder)
+    with running(tmp_path / "home", LAZULITE_SAMPLE_SECONDS="1") as server:
+        server.cli("job", "create", "-f", str(folder / "job.yml"), "--name", "busy")
+        monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", (server.home / "token").read_text().strip())
+        client = MlflowClient(server.about["http"])
+
+        def files(path: str) -> list[str]:
+            return [file.path for file in client.list_artifacts("busy", path)]
+
+        _until(lambda: files("outputs") == ["outputs/early.txt"])
+        _until(lambda: files("logs") == ["logs/own.log"])
+        assert server.job("busy")["status"] == "Running"
+        assert "outputs/early.txt" in server.cli("run", "artifacts", "busy").stdout
+        _until(lambda: len(client.get_metric_history("busy", "system/job/cpu_percentage")) > 2)
+        [first, *_] = client.get_metric_history("busy", "system/job/memory_megabytes")
+        assert 150 < first.value < 1000
+        tags = client.get_run("busy").data.tags
+        assert len(tags["mlflow.source.git.commit"]) == 40
+        assert tags["mlflow.source.git.branch"] == "trunk"
+        go.touch()
+        assert server.wait("busy", timeout=60)["status"] == "Completed", server.tail()
+        own = server.job("busy")["lazulite"]
+        assert own["usage"]["cpu"] > 0.5
+        assert own["usage"]["memory"] > 150_000_000
+        assert own["host"]["python"].startswith("3.11")
+        server.cli("job", "download", "-n", "busy", "--code", "-p", str(tmp_path / "got"))
+        assert (tmp_path / "got" / "code" / "busy.py").read_text() == WRITES
+
+
+def _commit(folder: Path) -> None:
+    who = ("-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false")
+    for words in (("init", "-q", "-b", "trunk"), ("add", "."), ("commit", "-q", "-m", "x")):
+        subprocess.run(["git", *who, *words], cwd=folder, check=True)
+
+
+def _until(claim: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 100
+    while not claim():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
