@@ -23,7 +23,7 @@ from lazulite.client.transfer.records import (
 from lazulite.domain.errors import InvalidInput
 from lazulite.domain.model import NO_STAGE
 from lazulite.domain.run import RUN_NAME, Dataset
-from lazulite.formats.mlflow.stored import model_status_of, run_status_of
+from lazulite.formats.mlflow.stored import GONE, model_status_of, run_status_of, value_of
 from lazulite.formats.mlflow.transfer import Series
 
 META, TRASH, REGISTRY = "meta.yaml", ".trash", "models"
@@ -117,7 +117,7 @@ class FolderSource:
                     **{str(alias): str(of) for alias, of in said.items()},
                     **read_texts(folder / "aliases"),
                 },
-                versions=sorted(map(_version, _folders(folder)), key=lambda one: int(one.version)),
+                versions=_versions(folder),
             )
 
     def close(self) -> None:
@@ -261,11 +261,16 @@ def _model_points(model: str, key: str, path: Path) -> Iterator[Series]:
             key=key,
             steps=[int(words[2])],
             times=[int(words[0])],
-            values=[_value(words[1])],
+            values=[value_of(words[1])],
             model=model,
             dataset=words[4] if len(words) > 5 else None,
             digest=words[5] if len(words) > 5 else None,
         )
+
+
+def _versions(folder: Path) -> list[Version]:
+    found = (version for version in map(_version, _folders(folder)) if version.stage != GONE)
+    return sorted(found, key=lambda one: int(one.version))
 
 
 def _version(folder: Path) -> Version:
@@ -299,7 +304,7 @@ def _series(run: str, key: str, path: Path) -> Iterator[Series]:
                     key=key,
                     steps=[int(row[2]) if len(row) > 2 else 0 for row in rows],  # 0.x had no steps
                     times=[int(row[0]) for row in rows],
-                    values=[_value(row[1]) for row in rows],
+                    values=[value_of(row[1]) for row in rows],
                 )
             except (ValueError, IndexError):
                 raise InvalidInput(f"{path} has a line that is no point of a metric") from None
@@ -316,11 +321,6 @@ def _parts(lines: Iterable[str]) -> Iterator[list[str]]:
             part = []
     if part:
         yield part
-
-
-def _value(text: str) -> float | None:
-    value = float(text)
-    return value if value == value else None
 
 
 def _millis(stored: object) -> int | None:

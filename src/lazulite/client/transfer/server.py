@@ -22,7 +22,14 @@ from lazulite.domain.errors import InvalidInput, LazuliteError, NotFound, Unsupp
 from lazulite.domain.job import FINAL
 from lazulite.domain.model import NO_STAGE
 from lazulite.domain.run import Dataset, job_status
-from lazulite.formats.mlflow.stored import PROXY, model_status_of, path_of, run_status_of, scheme_of
+from lazulite.formats.mlflow.stored import (
+    PROXY,
+    model_status_of,
+    path_of,
+    run_status_of,
+    scheme_of,
+    value_of,
+)
 from lazulite.formats.mlflow.transfer import Series
 
 PAGE = 200  # runs, models or versions asked for at once
@@ -135,7 +142,7 @@ class ServerSource:
                     key=key,
                     steps=[int(one.get("step", 0)) for one in points],
                     times=[int(one.get("timestamp", 0)) for one in points],
-                    values=[_value(one.get("value", 0)) for one in points],
+                    values=[value_of(one.get("value", 0)) for one in points],
                 )
             token = reply.get("next_page_token")
             if not token:
@@ -283,7 +290,7 @@ def _model_point(model: str, point: Mapping[str, Any]) -> Series:
         key=point["key"],
         steps=[int(point.get("step", 0))],
         times=[int(point.get("timestamp", 0))],
-        values=[_value(point.get("value", 0))],
+        values=[value_of(point.get("value", 0))],
         model=model,
         dataset=point.get("dataset_name") or None,
         digest=point.get("dataset_digest") or None,
@@ -308,11 +315,6 @@ def _version(one: Mapping[str, Any]) -> Version:
 
 def _labels(pairs: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     return {str(pair["key"]): str(pair.get("value", "")) for pair in pairs}
-
-
-def _value(sent: object) -> float | None:
-    value = float(str(sent))
-    return value if value == value else None
 
 
 def _is_name(name: str) -> bool:

@@ -22,7 +22,7 @@ from lazulite.client.transfer.sqlite_file import SqliteFile
 from lazulite.domain.errors import InvalidInput
 from lazulite.domain.model import NO_STAGE
 from lazulite.domain.run import RUN_NAME, Dataset
-from lazulite.formats.mlflow.stored import model_status_of, run_status_of
+from lazulite.formats.mlflow.stored import GONE, model_status_of, run_status_of, value_of
 from lazulite.formats.mlflow.transfer import Series
 
 _HOME = "default"  # the workspace of a store that has several
@@ -192,7 +192,7 @@ class SqliteSource:
                 key=key,
                 steps=[step or 0],
                 times=[time],
-                values=[value],
+                values=[None if value is None else value_of(value)],
                 model=model,
                 dataset=dataset,
                 digest=digest,
@@ -202,8 +202,7 @@ class SqliteSource:
         columns = ("version", "source", "creation_time", "last_updated_time", "run_id", "run_link")
         more = ("user_id", "description", "current_stage", "storage_location")
         rows = self._file.rows("model_versions", *columns, *more, order="version", **one)
-        # one that was deleted leaves its row
-        return (row for row in rows if row[8] != "Deleted_Internal")
+        return (row for row in rows if row[8] != GONE)
 
     def _version(self, row: Sequence[Any], one: dict[str, Any]) -> Version:
         version, source, created, modified, run, link, user, description, stage, place = row
@@ -236,5 +235,5 @@ def _series(run: str, key: str, rows: Iterable[Sequence[Any]]) -> Series:
     for _, step, time, value, is_nan in rows:
         steps.append(step or 0)
         times.append(time)
-        values.append(None if is_nan or value is None else value)
+        values.append(None if is_nan or value is None else value_of(value))
     return Series(run=run, key=key, steps=steps, times=times, values=values)

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from lazulite.domain.model import ModelStatus
-from lazulite.domain.run import RunStatus
+from lazulite.domain.run import RunStatus, clean_value
 
 RUN_STATUSES = {
     1: RunStatus.RUNNING,
@@ -17,6 +17,7 @@ RUN_STATUSES = {
     5: RunStatus.KILLED,
 }
 MODEL_STATUSES = {1: ModelStatus.PENDING, 2: ModelStatus.READY, 3: ModelStatus.FAILED}
+GONE = "Deleted_Internal"  # stage of a version that was deleted: its record stays
 PROXY = "mlflow-artifacts"  # scheme of what a server keeps for its clients
 
 _OF_MODEL = re.compile(r"(?:models:/|.*/models/)(?P<id>m-[^/]+)(?:/artifacts)?(?:/(?P<path>.*))?")
@@ -47,6 +48,12 @@ def model_status_of(stored: object) -> ModelStatus:
         if stored in (number, str(number), *words):
             return status
     return ModelStatus.READY
+
+
+def value_of(stored: str | float) -> float | None:
+    """Return a value of a metric; None for NaN, the largest floats for infinities."""
+    value = clean_value(float(stored))
+    return value if value == value else None
 
 
 def owner_of(source: str) -> Owner | None:
