@@ -79,7 +79,7 @@ class Channel:
         if body is not None or method != "GET":
             lines["Content-Length"] = str(size)
         head = "\r\n".join((f"{method} {path} HTTP/1.1", *(f"{k}: {v}" for k, v in lines.items())))
-        self._reply = Reply(self._socket)
+        self._reply = Reply(self._socket, has_body=method != "HEAD")
         # A server that refuses a body hangs up while it is sent, and says why.
         with suppress(BrokenPipeError, ConnectionResetError):
             self._send(f"{head}\r\n\r\n".encode("ascii"), body, size)
@@ -100,24 +100,33 @@ class Channel:
 class Reply:
     """The answer to one call. The parser calls its `on_...` methods."""
 
-    def __init__(self, connection: socket.socket) -> None:
-        """Prepare; nothing was read yet."""
+    def __init__(self, connection: socket.socket, *, has_body: bool = True) -> None:
+        """Prepare; nothing was read yet.
+
+        Args:
+            connection: where it comes from.
+            has_body: False for the answer to HEAD, which only says how long its body would be.
+        """
         self.status = 0
+        self.headers: dict[str, str] = {}  # names in lower case
         self.is_whole = False
         self.keeps = False  # the connection may carry another call
         self._socket = connection
         self._parser = httptools.HttpResponseParser(self)
         self._pieces: list[bytes] = []
+        self._has_body = has_body
         self._is_measured = False  # its head tells where it ends; else it ends with the connection
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        del value
+        self.headers[name.lower().decode("latin-1")] = value.decode("latin-1")
         if name.lower() in (b"content-length", b"transfer-encoding"):
             self._is_measured = True
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
         self.status = status if status >= 200 else 0  # 1xx: the answer is still to come
+        if self.status and not self._has_body:
+            self.is_whole, self.keeps = True, self._parser.should_keep_alive()
 
     def on_body(self, body: bytes) -> None:
         self._pieces.append(body)

@@ -57,11 +57,11 @@ class _Call(NamedTuple):
     headers: Mapping[str, str] = MappingProxyType({})
 
 
-def _json_call(method: str, path: str, body: Any) -> _Call:
+def _json_call(method: str, path: str, body: Any, headers: Mapping[str, str]) -> _Call:
     if body is None:
-        return _Call(method, path)
+        return _Call(method, path, headers=headers)
     data = json.dumps(body, separators=(",", ":")).encode()
-    return _Call(method, path, data, len(data), {"Content-Type": "application/json"})
+    return _Call(method, path, data, len(data), {"Content-Type": "application/json", **headers})
 
 
 class Connection:
@@ -90,6 +90,7 @@ class Connection:
         body: Any = None,
         *,
         query: Mapping[str, object] | None = None,
+        headers: Mapping[str, str] = MappingProxyType({}),
         repeat: bool | None = None,
     ) -> Any:
         """Call and return the decoded reply; {} for an empty one.
@@ -99,13 +100,14 @@ class Connection:
             path: from the root of the server.
             body: JSON-encodable; None = none.
             query: appended; None values are left out.
+            headers: added to the call.
             repeat: whether a second try does no harm; None = by the method.
 
         Raises:
             LazuliteError: the server said no, in the class that says why.
             Unreachable: it did not answer.
         """
-        call = _json_call(method, with_query(path, query), body)
+        call = _json_call(method, with_query(path, query), body, headers)
         again = method in _REPEATABLE if repeat is None else repeat
         for trial in range(1, _TRIES + 1):
             try:
@@ -157,15 +159,42 @@ class Connection:
         finally:
             self.close()  # what was not read cannot be skipped
 
+    def head(self, path: str) -> Mapping[str, str]:
+        """Return the headers of what is at a path; names in lower case."""
+        return self._reply(_Call("HEAD", path), again=True).headers
+
+    def put(self, path: str, body: bytes, headers: Mapping[str, str]) -> Mapping[str, str]:
+        """Send bytes and return the headers of the reply."""
+        reply = self._reply(_Call("PUT", path, body, len(body), headers), again=True)
+        for _ in self._pieces(reply):
+            pass
+        return reply.headers
+
+    @contextmanager
+    def get(
+        self, path: str, headers: Mapping[str, str]
+    ) -> Iterator[tuple[int, Mapping[str, str], Iterator[bytes]]]:
+        """GET and yield the status, the headers and the pieces of the reply."""
+        reply = self._reply(_Call("GET", path, headers=headers), again=True)
+        try:
+            yield reply.status, reply.headers, self._pieces(reply)
+        finally:
+            if not reply.is_whole:
+                self.close()
+
     def _call(self, call: _Call, *, again: bool) -> Iterator[bytes]:
         """Make a call and return the body of its reply, as it comes."""
+        return self._pieces(self._reply(call, again=again))
+
+    def _reply(self, call: _Call, *, again: bool) -> Reply:
+        """Make a call and return its reply, of which the head was read."""
         try:
             reply = self._exchange(call, again=again)
         except OSError as error:
             raise self._unreachable(error) from None
         if reply.status >= 400:
             raise read_error(reply.status, b"".join(self._pieces(reply)))
-        return self._pieces(reply)
+        return reply
 
     def _pieces(self, reply: Reply) -> Iterator[bytes]:
         try:
