@@ -118,6 +118,15 @@ def _dataset(name: str, value: DataInput) -> Dataset:
     )
 
 
+class DatasetSummary(msgspec.Struct, frozen=True):
+    """That runs of an experiment took data in."""
+
+    experiment: int
+    name: str
+    digest: str
+    context: str | None  # what for: training, evaluation ...
+
+
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     """A run with its params, the last value of each metric, and what it took in and gave out."""
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from lazulite.domain.model import LoggedModel, RegisteredModel
-from lazulite.domain.run import Dataset, ModelPoint
+from lazulite.domain.run import Dataset, DatasetSummary, ModelPoint
 
 
 class Models(Protocol):
@@ -36,11 +36,18 @@ class Models(Protocol):
 
 
 class Lineage(Protocol):
-    """What runs take in and give out. Adding what is there already changes nothing."""
+    """What runs take in and give out. Adding what is there already changes nothing.
+
+    `summaries` are the datasets that runs of some experiments took in, each once per context.
+    """
 
     def add_datasets(self, run: int, experiment: int, datasets: Sequence[Dataset]) -> None: ...
 
     def add_models(self, run: int, models: Mapping[int, int], *, output: bool) -> None: ...
+
+    def summaries(
+        self, workspace: int, experiments: Sequence[int], limit: int
+    ) -> list[DatasetSummary]: ...
 
 
 class Registry(Protocol):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 
-from lazulite.domain.errors import InvalidInput, NotFound
+from lazulite.domain.errors import Conflict, InvalidInput, NotFound
 from lazulite.domain.ids import WorkspaceId
 from lazulite.domain.run import (
     DEFAULT_EXPERIMENT,
@@ -27,7 +28,7 @@ def create(services: Services, ids: WorkspaceId, name: str, tags: Mapping[str, s
         InvalidInput: the name is empty or too long.
         Conflict: the name is taken.
     """
-    check_name(name)
+    _check_free(name)
     now = services.clock.now()
     return services.store.write(
         lambda tx: tx.experiments.add(tx.workspaces.get(ids).id, name, tags, now)
@@ -69,7 +70,7 @@ def rename(services: Services, ids: WorkspaceId, experiment: str, name: str) -> 
         InvalidInput: it is deleted, or the name is not valid.
         Conflict: the name is taken.
     """
-    check_name(name)
+    _check_free(name)
     now = services.clock.now()
 
     def work(tx: Tx) -> None:
@@ -150,24 +151,34 @@ def find(tx: Tx, workspace: int, experiment: str, now: datetime | None) -> Exper
         if now is None:
             return tx.experiments.named(workspace, DEFAULT_EXPERIMENT)
         return tx.experiments.ensure(workspace, DEFAULT_EXPERIMENT, now)
+    return tx.experiments.get(workspace, _row_of(experiment))
+
+
+def rows_of(tx: Tx, workspace: int, experiments: Sequence[str]) -> list[int]:
+    """Return the row ids that ids of clients stand for; the default one may not be made yet.
+
+    Whether they are of this workspace is for the query that they go into.
+
+    Raises:
+        InvalidInput: one is no id.
+    """
+    found = []
+    for one in experiments:
+        if one != DEFAULT_EXPERIMENT_ID:
+            found.append(_row_of(one))
+            continue
+        with suppress(NotFound):
+            found.append(tx.experiments.named(workspace, DEFAULT_EXPERIMENT).id)
+    return found
+
+
+def _row_of(experiment: str) -> int:
     if not (experiment.isascii() and experiment.isdigit() and len(experiment) < 19):
         raise InvalidInput(
             f"Invalid experiment ID '{experiment[:100]}'. Experiment ID must be a valid integer.",
             path="experiment_id",
         )
-    return tx.experiments.get(workspace, int(experiment))
-
-
-def row_of(tx: Tx, workspace: int, experiment: str) -> int | None:
-    """Return the row id that a client's id stands for; None for the default one not yet made."""
-    if experiment != DEFAULT_EXPERIMENT_ID:
-        if not (experiment.isascii() and experiment.isdigit() and len(experiment) < 19):
-            raise InvalidInput(f"Invalid experiment ID: '{experiment[:100]}'")
-        return int(experiment)
-    try:
-        return tx.experiments.named(workspace, DEFAULT_EXPERIMENT).id
-    except NotFound:
-        return None
+    return int(experiment)
 
 
 def check_name(name: str) -> str:
@@ -183,6 +194,12 @@ def check_name(name: str) -> str:
             f"'name' exceeds the maximum length of {MAX_EXPERIMENT_NAME} characters", path="name"
         )
     return name
+
+
+def _check_free(name: str) -> None:
+    """Refuse a name that no experiment may have, and that of the one which is always there."""
+    if check_name(name) == DEFAULT_EXPERIMENT:
+        raise Conflict(f"Experiment(name={DEFAULT_EXPERIMENT}) already exists.")
 
 
 def _changeable(tx: Tx, ids: WorkspaceId, experiment: str) -> Experiment:

@@ -16,7 +16,7 @@ from lazulite.domain.search import Entity, Operand, Search, Value
 from lazulite.ports.listed import Listed
 from lazulite.ports.store import Tx
 from lazulite.services.context import Services
-from lazulite.services.experiments import find, row_of
+from lazulite.services.experiments import find, rows_of
 from lazulite.services.paging import paged
 
 MAX_MODELS = 20_000  # of the experiments of one search
@@ -143,7 +143,7 @@ def search(
 
     def work(tx: Tx) -> list[Found]:
         workspace = tx.workspaces.get(ids).id
-        rows = [row for one in experiments if (row := row_of(tx, workspace, one)) is not None]
+        rows = rows_of(tx, workspace, experiments)
         models = [one for one in tx.models.of(rows, MAX_MODELS) if one.workspace == workspace]
         points = tx.models.points([one.id for one in models])
         return [(one, points[one.id]) for one in models]

@@ -18,7 +18,7 @@ from lazulite.ports.listed import Listed
 from lazulite.ports.store import Tx
 from lazulite.services import tracking
 from lazulite.services.context import Services
-from lazulite.services.experiments import find, row_of
+from lazulite.services.experiments import find, rows_of
 
 MAX_SPANS_SIZE = 128 * 1024 * 1024  # bytes of the spans of one answer
 MAX_LINKS = 100  # traces that one request links, as in MLflow
@@ -140,12 +140,12 @@ def is_complete(found: Whole) -> bool:
 def search(
     services: Services, ids: WorkspaceId, experiments: Sequence[str], asked: Search
 ) -> Listed[Trace]:
-    """Return one page of the traces that a search finds."""
+    """Return one page of the traces that a search finds; no experiment named means every one."""
 
     def work(tx: Tx) -> Listed[Trace]:
         workspace = tx.workspaces.get(ids).id
-        rows = [row for one in experiments if (row := row_of(tx, workspace, one)) is not None]
-        return tx.traces.search(workspace, rows, asked)
+        rows = rows_of(tx, workspace, experiments)
+        return tx.traces.search(workspace, rows if experiments else None, asked)
 
     return services.store.read(work)
 

@@ -27,7 +27,7 @@ from lazulite.domain.search import Search
 from lazulite.ports.listed import Listed
 from lazulite.ports.store import Tx
 from lazulite.services.context import Services
-from lazulite.services.experiments import find, row_of
+from lazulite.services.experiments import find, rows_of
 from lazulite.services.run_names import random_name
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -238,7 +238,7 @@ def search(
 
     def work(tx: Tx) -> Listed[RunRecord]:
         workspace = tx.workspaces.get(ids).id
-        rows = [row for one in experiments if (row := row_of(tx, workspace, one)) is not None]
+        rows = rows_of(tx, workspace, experiments)
         return tx.runs.search(workspace, rows if experiments else None, asked, view)
 
     return services.store.read(work)

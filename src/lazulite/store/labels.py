@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from lazulite.domain.errors import InvalidInput
+from lazulite.domain.run import RunHead
 from lazulite.domain.source import source_tags
 from lazulite.store.columns import among, insert
 from lazulite.store.keys import ensure_keys, key_ids
@@ -21,26 +22,28 @@ _STORED = sa.select(keys.c.name, params.c.text, params.c.rest).where(
 )
 
 
-def add_params(db: sa.Connection, run: tuple[int, int], logged: Sequence[tuple[str, str]]) -> None:
+def add_params(db: sa.Connection, run: RunHead, logged: Sequence[tuple[str, str]]) -> None:
     """Store params of a run; one that is there with the same value stays as it is.
 
     Args:
         db: in a transaction.
-        run: row ids of the run and of its experiment.
+        run: the run.
         logged: keys, each once, with their values.
 
     Raises:
         InvalidInput: a param is there with another value.
     """
     ids = ensure_keys(db, (key for key, _ in logged))
-    rows = [{**_row(run, ids[key], value), "number": _number(value)} for key, value in logged]
-    found = db.execute(_STORED, {"run": run[0], "keys": list(ids.values())}).all()
+    row = run.id, run.experiment
+    rows = [{**_row(row, ids[key], value), "number": _number(value)} for key, value in logged]
+    found = db.execute(_STORED, {"run": run.id, "keys": list(ids.values())}).all()
     there = {name: text + (rest or "") for name, text, rest in found}
     for key, value in logged:
         if there.get(key, value) != value:
             raise InvalidInput(
                 f"Changing param values is not allowed. Param with key='{key}' was already logged "
-                f"with value='{there[key][:200]}'. Attempted logging new value '{value[:200]}'.",
+                f"with value='{there[key][:200]}' for run ID='{run.name}'. "
+                f"Attempted logging new value '{value[:200]}'.",
                 path="params",
             )
     if len(there) < len(rows):

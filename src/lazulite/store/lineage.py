@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 import msgspec
 import sqlalchemy as sa
 
-from lazulite.domain.run import DATA_CONTEXT, Dataset
+from lazulite.domain.run import DATA_CONTEXT, Dataset, DatasetSummary
 from lazulite.store.columns import among, encode, insert
 from lazulite.store.model_tables import logged_models, run_models
+from lazulite.store.tables import experiments
 from lazulite.store.tracking_tables import datasets, run_datasets
 
 _d, _r = datasets.c, run_datasets.c
@@ -22,6 +23,16 @@ _DATASETS = (
     .join(datasets, _d.id == _r.dataset)
     .where(among(_r.run, "runs"))
     .order_by(_r.run, _r.dataset)
+)
+_SUMMARIES = (
+    sa.select(_d.experiment, _d.name, _d.digest, _r.context)
+    .join(run_datasets, _r.dataset == _d.id)
+    .join(experiments, experiments.c.id == _d.experiment)
+    .where(experiments.c.workspace == sa.bindparam("workspace"))
+    .where(among(_d.experiment, "experiments"))
+    .distinct()
+    .order_by(_d.experiment, _d.name, _d.digest, _r.context)
+    .limit(sa.bindparam("most"))
 )
 _MODELS = (
     sa.select(run_models.c.run, logged_models.c.model, run_models.c.output, run_models.c.step)
@@ -71,6 +82,13 @@ class SqlLineage:
         ]
         if rows:
             self._db.execute(insert(self._db, run_models).on_conflict_do_nothing(), rows)
+
+    def summaries(
+        self, workspace: int, experiments: Sequence[int], limit: int
+    ) -> list[DatasetSummary]:
+        """Return what runs of experiments took in, each dataset once per context."""
+        which = {"workspace": workspace, "experiments": list(experiments), "most": limit}
+        return [DatasetSummary(*row) for row in self._db.execute(_SUMMARIES, which)]
 
     def _ensure(self, experiment: int, wanted: Sequence[Dataset]) -> dict[tuple[str, str], int]:
         rows = [

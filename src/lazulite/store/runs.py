@@ -77,7 +77,7 @@ class SqlRuns:
             ids = ensure_keys(db, {point.key for point in batch.metrics})
             add_points(db, rows, batch.metrics, ids)
         if batch.params:
-            add_params(db, rows, batch.params)
+            add_params(db, run, batch.params)
         if batch.tags:
             new = dict(batch.tags)
             self._save_tags(run.id, {**self._tags(run.id), **new})

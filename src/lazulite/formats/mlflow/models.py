@@ -10,7 +10,7 @@ from msgspec import Struct, field
 
 from lazulite.domain.asset import Asset
 from lazulite.domain.model import IS_PROMPT, NO_STAGE, LoggedModel, RegisteredModel
-from lazulite.domain.run import Dataset, ModelPoint
+from lazulite.domain.run import Dataset, DatasetSummary, ModelPoint
 from lazulite.formats.mlflow.requests import Int, KeyValue, RunId
 
 Json = dict[str, Any]
@@ -84,6 +84,12 @@ class LogInputs(RunId):
     models: list[ModelUse] = field(default_factory=list)
 
 
+class SearchDatasets(Struct):
+    """POST experiments/search-datasets."""
+
+    experiment_ids: list[str] = field(default_factory=list)
+
+
 class LogOutputs(RunId):
     """POST runs/outputs."""
 
@@ -129,6 +135,16 @@ def dataset_of(sent: DatasetInput) -> Dataset:
         body={key: value for key, value in {**body, **more}.items() if value is not None},
         tags={tag.key: tag.value for tag in sent.tags},
     )
+
+
+def encode_summary(found: DatasetSummary) -> Json:
+    """Render what runs of an experiment took in."""
+    body: Json = {
+        "experiment_id": str(found.experiment),
+        "name": found.name,
+        "digest": found.digest,
+    }
+    return body if found.context is None else {**body, "context": found.context}
 
 
 def encode_model(model: LoggedModel, points: Sequence[ModelPoint]) -> Json:

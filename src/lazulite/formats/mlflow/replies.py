@@ -74,6 +74,7 @@ def encode_run(run: RunRecord) -> Json:
         "info": encode_head(run.head),
         "data": {name: found for name, found in data.items() if found},
         "inputs": _inputs(run),
+        "outputs": {},
     }
     if run.models_out:
         outputs = [{"model_id": model, "step": step} for model, step in run.models_out]

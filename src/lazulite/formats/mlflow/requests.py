@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import cache
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -27,9 +28,12 @@ R = TypeVar("R", bound=Struct)
 
 MAX_REQUEST = 1_000_000  # bytes of a log-batch, as in MLflow
 Int = Annotated[int, Meta(ge=-MAX_INT - 1, le=MAX_INT)]
+Time = Annotated[int, Meta(ge=0, le=MAX_INT)]  # milliseconds since 1970
 _SEE = " See the API docs for more information about request parameters."
 _MISSING = re.compile(r"Object missing required field `(\w+)`(?: - at `(.*)`)?")
 _WRONG = re.compile(r"(Expected .*?|.*?)(?: - at `(.*)`)?", re.DOTALL)
+_STEP = re.compile(r"\.(\w+)|\[(\d+)\]")
+_SHOWN = 300  # characters of a value in an error
 
 
 class KeyValue(Struct):
@@ -44,7 +48,7 @@ class Metric(Struct):
 
     key: str
     value: float
-    timestamp: Int
+    timestamp: Time
     step: Int = 0
     model_id: str | None = None
     dataset_name: str | None = None
@@ -75,7 +79,7 @@ class UpdateExperiment(Struct):
     """POST experiments/update."""
 
     experiment_id: str
-    new_name: str | None = None
+    new_name: str
 
 
 class ExperimentTag(Struct):
@@ -134,7 +138,7 @@ class LogMetric(RunId, kw_only=True):
 
     key: str
     value: float
-    timestamp: Int
+    timestamp: Time
     step: Int = 0
     model_id: str | None = None
     dataset_name: str | None = None
@@ -228,9 +232,9 @@ def decode(body: bytes, kind: type[R]) -> R:
         InvalidInput: it is not JSON, or not such a request; with the words MLflow has for it.
     """
     try:
-        return msgspec.json.decode(body or b"{}", type=kind, strict=False)
+        return _filled(msgspec.json.decode(body or b"{}", type=kind, strict=False))
     except msgspec.ValidationError as error:
-        raise explained(str(error)) from None
+        raise explained(str(error), _loose(body)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidInput(f"the request body is not JSON: {error}") from None
     except RecursionError:
@@ -240,20 +244,58 @@ def decode(body: bytes, kind: type[R]) -> R:
 def convert(query: dict[str, Any], kind: type[R]) -> R:
     """Read a request from a query string; as `decode`."""
     try:
-        return msgspec.convert(query, kind, strict=False)
+        return _filled(msgspec.convert(query, kind, strict=False))
     except msgspec.ValidationError as error:
-        raise explained(str(error)) from None
+        raise explained(str(error), query) from None
 
 
-def explained(text: str) -> InvalidInput:
-    """Say in MLflow's words what msgspec found wrong."""
+def _filled(asked: R) -> R:
+    """Refuse an empty text where one must be given, as MLflow does."""
+    for name, said in _required(type(asked)):
+        if getattr(asked, name) == "":
+            raise missing(said)
+    return asked
+
+
+@cache
+def _required(kind: type[Struct]) -> tuple[tuple[str, str], ...]:
+    fields = [one for one in msgspec.structs.fields(kind) if one.required and one.type is str]
+    return tuple((field.name, field.encode_name) for field in fields)
+
+
+def _loose(body: bytes) -> Any:
+    """Return what a body says, whatever it is; None if that cannot be told."""
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def explained(text: str, request: Any) -> InvalidInput:
+    """Say in MLflow's words what msgspec found wrong with a request."""
     if found := _MISSING.fullmatch(text):
         place = (found[2] or "$").removeprefix("$").lstrip(".")
         return missing(f"{place}.{found[1]}" if place else found[1])
     wrong = _WRONG.fullmatch(text)
-    why, place = (wrong[1], wrong[2]) if wrong else (text, None)
-    name = (place or "$").removeprefix("$").lstrip(".") or "request"
-    return InvalidInput(f"Invalid value for parameter '{name}' supplied: {why}.{_SEE}", path=name)
+    why, place = (wrong[1], wrong[2] or "$") if wrong else (text, "$")
+    name = place.removeprefix("$").lstrip(".") or "request"
+    value = _value_at(request, place)
+    if value is None and request is not None:
+        return missing(name)
+    shown = msgspec.json.encode(value)[:_SHOWN].decode(errors="ignore")
+    return InvalidInput(
+        f"Invalid value {shown} for parameter '{name}' supplied: {why}.{_SEE}", path=name
+    )
+
+
+def _value_at(request: Any, place: str) -> Any:
+    """Return what stands at a place such as `$.metrics[0].value`; None if nothing does."""
+    for name, index in _STEP.findall(place):
+        if isinstance(request, dict):
+            request = request.get(name)
+        elif isinstance(request, list):
+            request = request[int(index)]
+    return request
 
 
 def missing(name: str) -> InvalidInput:

@@ -67,8 +67,7 @@ def search(call: Call) -> Reply:
 def update(call: Call) -> Reply:
     """Rename an experiment."""
     asked = ask.decode(call.body, ask.UpdateExperiment)
-    if asked.new_name is not None:
-        experiments.rename(call.services, call.here, asked.experiment_id, asked.new_name)
+    experiments.rename(call.services, call.here, asked.experiment_id, asked.new_name)
     return Reply(body={})
 
 

@@ -11,6 +11,7 @@ from lazulite.wire.http import Call, Reply
 from lazulite.wire.mlflow.mount import Way
 
 MAX_DATASETS = 1000  # in one call, as in MLflow
+MAX_EXPERIMENTS = 20  # in one search for datasets, as in MLflow
 
 
 def log_inputs(call: Call) -> Reply:
@@ -34,9 +35,25 @@ def log_outputs(call: Call) -> Reply:
     return Reply(body={})
 
 
+def search_datasets(call: Call) -> Reply:
+    """List the data that runs of experiments took in."""
+    wanted = decode(call.body, shape.SearchDatasets).experiment_ids
+    what = "SearchDatasets request"
+    if not wanted:
+        raise InvalidInput(f"{what} must specify at least one experiment_id.")
+    if len(wanted) > MAX_EXPERIMENTS:
+        raise InvalidInput(
+            f"{what} cannot specify more than {MAX_EXPERIMENTS} experiment_ids. "
+            f"Received {len(wanted)} experiment_ids."
+        )
+    found = lineage.datasets(call.services, call.here, wanted)
+    return Reply(body={"dataset_summaries": [shape.encode_summary(one) for one in found]})
+
+
 def ways() -> list[Way]:
     """Return the routes."""
     return [
         Way("POST", "/runs/log-inputs", Action.RUN, log_inputs),
         Way("POST", "/runs/outputs", Action.RUN, log_outputs),
+        Way("POST", "/experiments/search-datasets", Action.READ, search_datasets),
     ]
