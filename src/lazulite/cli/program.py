@@ -16,6 +16,7 @@ _HERE = "lazulite.cli"
 COMMANDS = {
     "job": (f"{_HERE}.job", "Submit jobs and pipelines; follow, list, download, explain them."),
     "run": (f"{_HERE}.run", "What was tracked: search, compare, metrics, artifacts."),
+    "trace": (f"{_HERE}.trace", "What programs did, span by span: list, show, delete."),
     "workspace": (f"{_HERE}.workspace", "Workspaces."),
     "compute": (f"{_HERE}.compute", "Compute targets."),
     "datastore": (f"{_HERE}.datastore", "Datastores."),

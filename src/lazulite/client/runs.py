@@ -42,7 +42,7 @@ def search(
     body: dict[str, Any] = {
         "filter": text,
         "order_by": list(orders),
-        "experiment_ids": [_experiment(session, name) for name in experiments],
+        "experiment_ids": [experiment_id(session, name) for name in experiments],
         "run_view_type": _VIEWS[deleted],
     }
     found: list[dict[str, Any]] = []
@@ -168,7 +168,12 @@ def _pages(
         left = None if left is None else left - len(page)
 
 
-def _experiment(session: Session, name: str) -> str:
+def experiment_id(session: Session, name: str) -> str:
+    """Return the id of an experiment.
+
+    Raises:
+        NotFound: there is none of that name.
+    """
     query = f"experiment_name={quote(name, safe='')}"
     try:
         reply = _call(session, "GET", f"experiments/get-by-name?{query}")

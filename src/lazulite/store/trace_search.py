@@ -13,6 +13,7 @@ from lazulite.domain.trace import NAME, RUN
 from lazulite.store.conditions import is_one_of
 from lazulite.store.keys import key_ids
 from lazulite.store.ordering import Place, Sort, after, asked, read_token, write_token
+from lazulite.store.tables import experiments
 from lazulite.store.trace_conditions import NUMBERS, TEXTS, TraceConditions
 from lazulite.store.trace_tables import trace_labels, traces
 
@@ -21,16 +22,21 @@ _LAST = (
     Sort(_t.created, descending=True, nullable=False),
     Sort(_t.id, descending=True, nullable=False),
 )
+_EXPERIMENTS = sa.select(experiments.c.id).where(
+    experiments.c.workspace == sa.bindparam("workspace"), experiments.c.deleted_at.is_(None)
+)
 _LABELS = {"name": (True, NAME), "run_id": (False, RUN)}  # attributes that are labels
 
 
 class TraceSearch:
     """One search of the traces of some experiments."""
 
-    def __init__(self, db: sa.Connection, workspace: int, within: Sequence[int]) -> None:
-        """Search experiments `within` a workspace."""
+    def __init__(self, db: sa.Connection, workspace: int, within: Sequence[int] | None) -> None:
+        """Search experiments `within` a workspace; None = all that are not deleted."""
         self._db = db
         self._workspace = workspace
+        if within is None:
+            within = db.execute(_EXPERIMENTS, {"workspace": workspace}).scalars().all()
         self._within = sorted(set(within))
 
     def page(self, search: Search) -> tuple[list[int], str | None]:

@@ -84,7 +84,9 @@ class SqlTraces:
             raise NotFound(f"Trace with ID '{name[:300]}' not found.")
         return found[0]
 
-    def search(self, workspace: int, experiments: Sequence[int], search: Search) -> Listed[Trace]:
+    def search(
+        self, workspace: int, experiments: Sequence[int] | None, search: Search
+    ) -> Listed[Trace]:
         """Return one page."""
         rows, token = TraceSearch(self._db, workspace, experiments).page(search)
         stored = self._db.execute(_THESE, {"traces": rows}).all()

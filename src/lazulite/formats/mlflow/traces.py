@@ -92,7 +92,7 @@ class StartTrace(Struct):
 class SearchTraces(Struct):
     """POST traces/search."""
 
-    locations: list[Place]
+    locations: list[Place] = []
     filter: str | None = None
     max_results: Int = 100
     order_by: list[str] = []

@@ -91,6 +91,8 @@ def search(call: Call) -> Reply:
         after=asked.page_token or None,
     )
     where = [one.experiment_id for one in places if one is not None]
+    if asked.locations and not where:
+        return Reply(body={"traces": []})  # of a kind of place that is not here
     page = traces.search(call.services, call.here, where, question)
     body = {"traces": [shape.encode_trace(one) for one in page.items]}
     return Reply(body=body | ({"next_page_token": page.next} if page.next else {}))
