@@ -27,7 +27,7 @@ def summaries(store: Store, workspace: int, experiment: int, limit: int = 9) -> 
 
 def test_data_is_listed_once_per_context(store: Store, workspace: int) -> None:
     contexts = ["eval", "train", "train"]
-    experiment = [used(store, workspace, f"r{k}", context) for k, context in enumerate(contexts)][0]
+    [experiment] = {used(store, workspace, f"r{k}", one) for k, one in enumerate(contexts)}
     assert summaries(store, workspace, experiment) == ["eval", "train"]
     assert summaries(store, workspace, experiment, limit=1) == ["eval"]
 
