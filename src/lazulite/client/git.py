@@ -6,10 +6,12 @@ git works while the code is uploaded. Outside a repository, none is started.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+import select
+import signal
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from lazulite.domain.source import (
     BRANCH,
@@ -21,9 +23,6 @@ from lazulite.domain.source import (
     without_credentials,
 )
 
-if TYPE_CHECKING:
-    from subprocess import Popen
-
 _GIVEN = {  # what Azure ML's tools take from the environment instead
     REPOSITORY: "AZUREML_GIT_REPOSITORY_URI",
     BRANCH: "AZUREML_GIT_BRANCH",
@@ -33,40 +32,74 @@ _GIVEN = {  # what Azure ML's tools take from the environment instead
     BUILD_URI: "AZUREML_GIT_BUILD_URI",
 }
 # a repository's own settings must neither run a program nor make git write or ask
-_GIT = ("git", "-c", "core.fsmonitor=false", "--no-optional-locks")
-_STATUS = (*_GIT, "status", "--porcelain=v2", "--branch", "--")
-_REMOTE = (*_GIT, "ls-remote", "--get-url")
+_SAFE = ("-c", "core.fsmonitor=false", "--no-optional-locks")
+_STATUS = ("status", "--porcelain=v2", "--branch", "--")
+_REMOTE = ("ls-remote", "--get-url")
+
+
+class _Question:
+    """One process of git, started without `subprocess`, whose import takes as long as git does."""
+
+    def __init__(self, command: tuple[str, ...], env: Mapping[str, str]) -> None:
+        """Start it; OSError if that cannot be."""
+        self._out, write = os.pipe()
+        null = (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)
+        quiet = (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0)
+        actions = [null, (os.POSIX_SPAWN_DUP2, write, 1), quiet]
+        try:
+            self._pid = os.posix_spawn(command[0], command, env, file_actions=actions)
+        except OSError:
+            os.close(self._out)
+            raise
+        finally:
+            os.close(write)
+        self.text = b""
+        self.code: int | None = None  # exit code; None = it runs
+
+    def ends(self, wait: float) -> bool:
+        """Read what it says until it ends; False if that takes more than `wait` seconds."""
+        give_up = time.monotonic() + wait
+        while self.code is None:
+            left = max(0.0, give_up - time.monotonic())
+            if not select.select([self._out], [], [], left)[0]:
+                return False
+            data = os.read(self._out, 1 << 16)
+            self.text += data
+            if not data:
+                self._reap()
+        return True
+
+    def end(self) -> None:
+        """Kill it if it runs."""
+        if self.code is None:
+            os.kill(self._pid, signal.SIGKILL)
+            self._reap()
+
+    def _reap(self) -> None:
+        os.close(self._out)
+        self.code = os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
 
 
 class Asked(AbstractContextManager["Asked"]):
     """A question to git that may not be answered yet. Leaving it ends what still runs."""
 
-    def __init__(self, given: dict[str, str], asked: Iterable[Popen[bytes]]) -> None:
+    def __init__(self, given: dict[str, str], asked: Sequence[_Question]) -> None:
         """`asked`: status, then address of the remote; none outside a repository."""
         self._given = given
-        self._asked = tuple(asked)
-        self._told: list[bytes] = []
+        self._asked = asked
 
     def __exit__(self, *_: object) -> None:
         """End what still runs."""
-        for process in self._asked[len(self._told) :]:
-            process.kill()
-            process.communicate()
+        for question in self._asked:
+            question.end()
 
     def answer(self, wait: float) -> dict[str, str] | None:
         """Return the properties of a job, at most `wait` seconds from now; None = not yet."""
-        if not self._asked:
-            return self._given
-        from subprocess import TimeoutExpired
-
-        try:
-            for process in self._asked[len(self._told) :]:
-                self._told.append(process.communicate(timeout=wait)[0])
-        except TimeoutExpired:
+        if not all(question.ends(wait) for question in self._asked):
             return None
-        if self._asked[0].returncode:
-            return self._given  # not a repository after all, or not of this user
-        found = _read(*(text.decode("utf-8", "replace") for text in self._told))
+        if not self._asked or self._asked[0].code:
+            return self._given  # not a repository, or not one of this user
+        found = _read(*(question.text.decode("utf-8", "replace") for question in self._asked))
         return without_credentials(found | self._given)
 
 
@@ -91,17 +124,25 @@ def _repository(place: Path) -> Path | None:
     return next((folder for folder in (place, *place.parents) if (folder / ".git").exists()), None)
 
 
-def _start(root: Path, places: list[str], env: Mapping[str, str]) -> list[Popen[bytes]]:
-    from subprocess import DEVNULL, PIPE, Popen
-
-    quiet = {**env, "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"}
-    try:
-        return [
-            Popen(command, cwd=root, env=quiet, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL)  # noqa: S603 - git, and paths after `--`
-            for command in ((*_STATUS, *places), _REMOTE)
-        ]
-    except OSError:  # there is no git here
+def _start(root: Path, places: list[str], env: Mapping[str, str]) -> list[_Question]:
+    git = next((path for path in _candidates(env) if os.access(path, os.X_OK)), None)
+    if git is None:
         return []
+    quiet = {**env, "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"}
+    started: list[_Question] = []
+    try:
+        started.extend(
+            _Question((git, "-C", str(root), *_SAFE, *words), quiet)
+            for words in ((*_STATUS, *places), _REMOTE)
+        )
+    except OSError:
+        Asked({}, started).__exit__()
+        return []
+    return started
+
+
+def _candidates(env: Mapping[str, str]) -> list[str]:
+    return [f"{folder}/git" for folder in os.get_exec_path(env)]
 
 
 def _read(status: str, remote: str) -> dict[str, str]:
