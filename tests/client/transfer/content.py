@@ -56,9 +56,7 @@ def _run(source: Source, run: Run, names: dict[str, str]) -> dict[str, Any]:
 
 def _model(source: Source, model: Model, names: dict[str, str]) -> dict[str, Any]:
     points = {
-        (one.run, one.dataset, one.digest, *point)
-        for one in model.points
-        for point in _points(one)
+        (one.run, one.dataset, one.digest, *point) for one in model.points for point in _points(one)
     }
     return {
         "said": (names[model.experiment], model.name, model.model_type, model.source_run),

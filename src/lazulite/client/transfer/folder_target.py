@@ -29,7 +29,12 @@ from lazulite.client.transfer.records import (
 from lazulite.client.transfer.staging import Staging, dump, place_name
 from lazulite.domain.errors import InvalidInput
 from lazulite.domain.model import ModelStatus
-from lazulite.domain.run import RUN_NAME, RunStatus
+from lazulite.domain.run import (
+    DEFAULT_EXPERIMENT,
+    DEFAULT_EXPERIMENT_ID,
+    RUN_NAME,
+    RunStatus,
+)
 from lazulite.formats.mlflow.stored import MODEL_STATUSES, RUN_STATUSES, owner_of
 from lazulite.formats.mlflow.transfer import Series, State, other_id
 
@@ -69,7 +74,9 @@ class FolderTarget:
         there = self._experiments.get(one.name)
         if there is not None:
             return PlacedExperiment(there.name, new=False)
-        key = one.id if one.id.isdigit() and not self._taken(one.id) else str(uuid4().int)[:18]
+        wanted = DEFAULT_EXPERIMENT_ID if one.name == DEFAULT_EXPERIMENT else one.id
+        fits = wanted.isdigit() and not self._taken(wanted)
+        key = wanted if fits else str(uuid4().int)[:18]
         place = self._root / TRASH / key if one.deleted else self._root / key
         record = {
             "artifact_location": (self._root / key).as_uri(),

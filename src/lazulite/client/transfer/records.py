@@ -111,6 +111,7 @@ class Left(NamedTuple):
 EXPORTED = "lazulite.export.run_id"  # tag of a run that an export gave another id
 EXPORTED_MODEL = "lazulite.export.model_id"
 EXPORTED_VERSION = "lazulite.export.version"
+EXPORTED_CREATED = "lazulite.export.created"  # tag of a model or version: when it was made
 EXPORT_SEAL = "lazulite.export.seal"  # tag: the seal of what was exported
 
 

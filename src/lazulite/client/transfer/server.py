@@ -54,7 +54,10 @@ class ServerSource:
         self._api = api
         try:
             next(self.experiments(), None)
-        except NotFound:
+        except LazuliteError as error:
+            api.close()
+            if not isinstance(error, NotFound):
+                raise
             raise InvalidInput(f"what answers at {api.shown} is no MLflow server") from None
 
     def experiments(self) -> Iterator[Experiment]:

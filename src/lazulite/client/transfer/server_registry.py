@@ -6,7 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from lazulite.client.transfer.foreign import Api
-from lazulite.client.transfer.records import EXPORTED_VERSION, Name, NamePlaced, Version
+from lazulite.client.transfer.records import (
+    EXPORTED_CREATED,
+    EXPORTED_VERSION,
+    Name,
+    NamePlaced,
+    Version,
+)
 from lazulite.client.transfer.server import ServerSource
 from lazulite.domain.errors import LazuliteError, NotFound
 from lazulite.domain.model import NO_STAGE
@@ -61,6 +67,7 @@ class ServerRegistry:
         source = one.source
         if owner is not None and owner.kind == "run" and owner.id in locations:
             source = f"{locations[owner.id]}/{owner.path}".rstrip("/")
+        said = {EXPORTED_VERSION: one.version, EXPORTED_CREATED: str(one.created)}
         asked: dict[str, Any] = {
             "name": name,
             "source": source,
@@ -68,7 +75,7 @@ class ServerRegistry:
             "model_id": one.model,
             "run_link": one.link,
             "description": one.description,
-            "tags": pairs({**one.tags, EXPORTED_VERSION: one.version}),
+            "tags": pairs({**one.tags, **said}),
         }
         try:
             made = self._api.call("POST", "model-versions/create", asked)["model_version"]

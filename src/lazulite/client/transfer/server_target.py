@@ -13,6 +13,7 @@ from lazulite.client.transfer.foreign import Api
 from lazulite.client.transfer.records import (
     EXPORT_SEAL,
     EXPORTED,
+    EXPORTED_CREATED,
     EXPORTED_MODEL,
     Experiment,
     File,
@@ -52,7 +53,8 @@ class ServerTarget:
         self._registry = ServerRegistry(api, self._source)
         self._deleted: list[str] = []  # experiments that go to the bin at the end
         self._locations: dict[str, str] = {}  # of runs and logged models
-        self._points: dict[str, int] = {}
+        self._points: dict[str, int] = {}  # that were sent, by run
+        self._open: dict[str, Run] = {}  # runs that had points before
 
     def experiment(self, one: Experiment) -> PlacedExperiment:
         """Make an experiment, unless one of its name is there."""
@@ -134,7 +136,7 @@ class ServerTarget:
             self._api.call("POST", "runs/update", {**ended, "end_time": run.end})
             if run.deleted:
                 self._api.call("POST", "runs/delete", {"run_id": run.id})
-        return [self._points.get(run.id, 0) for run in runs]
+        return [self._number(run.id) for run in runs]
 
     def finish_model(self, model: Model) -> None:
         """Give a logged model its status."""
@@ -180,7 +182,17 @@ class ServerTarget:
             self._log(info["run_id"], params=part)
         for part in _parts(pairs(own), MAX_PARAMS):
             self._log(info["run_id"], tags=part)
-        return Placed(info["run_id"], "new" if new else "open", params=len(lacking))
+        if new:
+            return Placed(info["run_id"], "new", params=len(lacking))
+        self._open[info["run_id"]] = msgspec.structs.replace(run, id=info["run_id"])
+        return Placed(info["run_id"], "open", self._number(info["run_id"]), len(lacking))
+
+    def _number(self, run: str) -> int:
+        """Return how many points a run has: those it was sent, unless there were some before."""
+        if run not in self._open:
+            return self._points.get(run, 0)
+        series = self._source.points(self._open[run])
+        return sum(len(one.steps) for one in series)
 
     def _found(self, run: Run) -> dict[str, Any] | None:
         asked = {
@@ -203,13 +215,14 @@ class ServerTarget:
             self._locations[info["model_id"]] = info["artifact_uri"]
             pending = str(info.get("status")) in ("1", "LOGGED_MODEL_PENDING")
             return Placed(info["model_id"], "open" if pending else "same")
+        said = {EXPORTED_MODEL: model.id, EXPORTED_CREATED: str(model.created)}
         asked = {
             "experiment_id": model.experiment,
             "name": model.name,
             "model_type": model.model_type,
             "source_run_id": model.source_run,
             "params": pairs(model.params),
-            "tags": pairs({**model.tags, EXPORTED_MODEL: model.id}),
+            "tags": pairs({**model.tags, **said}),
         }
         info = self._api.call("POST", "logged-models", asked)["model"]["info"]
         self._locations[info["model_id"]] = info["artifact_uri"]

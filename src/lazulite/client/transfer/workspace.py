@@ -16,6 +16,7 @@ from lazulite.client.transfer.records import (
     BATCH,
     EXPORT_SEAL,
     EXPORTED,
+    EXPORTED_CREATED,
     EXPORTED_MODEL,
     EXPORTED_VERSION,
     Experiment,
@@ -180,7 +181,7 @@ class WorkspaceTarget:
                 name=model.name,
                 model_type=model.model_type,
                 source_run=model.source_run,
-                created=model.created,
+                created=_created(model),
                 params=model.params,
                 tags=_own(model.tags),
             )
@@ -231,7 +232,7 @@ def _version(one: Version) -> t.SentVersion:
     return t.SentVersion(
         version=one.tags.get(EXPORTED_VERSION, one.version),
         source=one.source,
-        created=one.created,
+        created=_created(one),
         modified=one.modified,
         run=one.run,
         model=one.model,
@@ -243,9 +244,15 @@ def _version(one: Version) -> t.SentVersion:
     )
 
 
+def _created(one: Model | Version) -> int:
+    """Return when it was made: an export to a server can say that by a tag only."""
+    said = one.tags.get(EXPORTED_CREATED, "")
+    return int(said) if said.isascii() and said.isdigit() else one.created
+
+
 def _own(tags: Mapping[str, str]) -> dict[str, str]:
     """Return tags without those that an export of ours added."""
-    added = (EXPORTED, EXPORTED_MODEL, EXPORTED_VERSION, EXPORT_SEAL)
+    added = (EXPORTED, EXPORTED_CREATED, EXPORTED_MODEL, EXPORTED_VERSION, EXPORT_SEAL)
     return {key: value for key, value in tags.items() if key not in added}
 
 
