@@ -11,6 +11,7 @@ from lazulite.domain.trace import (
     COST,
     INPUTS,
     MAX_KEY,
+    MAX_LABELS,
     MAX_VALUE,
     NAME,
     OUTPUTS,
@@ -202,7 +203,8 @@ def _about(spans: Sequence[Span]) -> dict[str, str]:
 
 
 def _tags(values: Mapping[str, Any]) -> dict[str, str]:
-    return {k: clean(_text(v), MAX_VALUE) for k, v in values.items() if 0 < len(k) <= MAX_KEY}
+    short = [(key, value) for key, value in values.items() if 0 < len(key) <= MAX_KEY]
+    return {key: clean(_text(value), MAX_VALUE) for key, value in short[:MAX_LABELS]}
 
 
 def _numbers(value: Any) -> dict[str, float]:
@@ -239,7 +241,8 @@ def _said(value: Any, role: str) -> str | None:
     if not isinstance(messages, list):
         return None
     known = [one for one in messages if isinstance(one, dict) and "role" in one]
-    last = next((one for one in reversed(known) if one["role"] == role), known[-1:] or None)
+    fitting = [one for one in known if one["role"] == role] or known
+    last = fitting[-1] if fitting else None
     content = last.get("content") if isinstance(last, dict) else None
     return content if isinstance(content, str) else None
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from lazulite.domain.access import Principal, Role
-from lazulite.domain.errors import InvalidInput, NotFound
+from lazulite.domain.errors import InvalidInput, NotFound, TooLarge
 from lazulite.domain.ids import WorkspaceId
 from lazulite.domain.run import Experiment
 from lazulite.domain.search import Search
@@ -22,6 +22,8 @@ from lazulite.services.experiments import find, rows_of
 
 MAX_SPANS_SIZE = 128 * 1024 * 1024  # bytes of the spans of one answer
 MAX_LINKS = 100  # traces that one request links, as in MLflow
+MAX_TOLD = 50_000  # tags and metadata that the spans of one request make, of all their traces
+_PART = 500  # traces that one transaction deletes
 
 T = TypeVar("T")
 Whole = tuple[Trace, list[Span]]
@@ -71,6 +73,7 @@ def log(services: Services, ids: WorkspaceId, sent: Ingest, who: Principal) -> N
         NotFound: there is no such experiment, or no such run.
         InvalidInput: it is deleted.
         Denied: a trace is of another job's run.
+        TooLarge: the traces would have too many tags.
     """
     seen: list[Outline] = []
     for resource, spans in sent.batches:
@@ -79,6 +82,8 @@ def log(services: Services, ids: WorkspaceId, sent: Ingest, who: Principal) -> N
             by_trace.setdefault(span.trace, []).append(span)
         seen += [outline(own, resource) for own in by_trace.values()]
     every = [span for _, spans in sent.batches for span in spans]
+    if sum(len(one.tags) + len(one.metadata) for one in seen) > MAX_TOLD:
+        raise TooLarge("the resources of these traces have too many attributes: send fewer at once")
 
     def work(tx: Tx) -> None:
         workspace = tx.workspaces.get(ids).id
@@ -211,11 +216,21 @@ def delete(services: Services, ids: WorkspaceId, doomed: Doomed) -> int:
     if doomed.most is not None and doomed.most <= 0:
         raise InvalidInput(f"`max_traces` must be a positive integer, received {doomed.most}.")
 
-    def work(tx: Tx) -> int:
-        home = find(tx, tx.workspaces.get(ids).id, doomed.experiment, None)
-        return tx.traces.delete(home.id, doomed.before, doomed.most, doomed.names or None)
+    gone = 0
+    names = list(doomed.names or [])
+    while doomed.most is None or gone < doomed.most:
+        part = _PART if doomed.most is None else min(_PART, doomed.most - gone)
+        some, names = (names[:_PART], names[_PART:]) if doomed.names else (None, [])
 
-    return services.store.write(work)
+        def work(tx: Tx, part: int = part, some: Sequence[str] | None = some) -> int:
+            home = find(tx, tx.workspaces.get(ids).id, doomed.experiment, None)
+            return tx.traces.delete(home.id, doomed.before, part, some)
+
+        deleted = services.store.write(work)  # not all at once: other writers wait meanwhile
+        gone += deleted
+        if not names and (doomed.names or deleted < part):
+            break
+    return gone
 
 
 def changed(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -25,7 +26,7 @@ from lazulite.domain.trace import (
 )
 from lazulite.formats.mlflow.filter import parse_filter, parse_orders
 from lazulite.formats.mlflow.names import TRACES
-from lazulite.ports.store import Store
+from lazulite.ports.store import Store, Tx
 
 LIMIT = 1 << 20
 
@@ -309,3 +310,23 @@ def test_an_assessment_is_replaced_and_deleted(store: Store, workspace: int, hom
     store.write(lambda tx: tx.assessments.delete(one, "a-1"))
     with pytest.raises(NotFound, match="Assessment with ID 'a-1' not found for trace 'tr-1'"):
         store.read(lambda tx: tx.assessments.get(one, "a-1"))
+
+
+def test_writers_of_one_trace_do_not_lose_each_other_s_spans(
+    store: Store, workspace: int, home: int
+) -> None:
+    def write(at: int) -> None:
+        def work(tx: Tx) -> None:
+            known = tx.traces.find(workspace, ["tr-1"])
+            new = a_trace(home, "tr-1", tags={f"k{at}": "v"})
+            row = known[0].id if known else tx.traces.add(workspace, [new])[0]
+            tx.traces.save(structs.replace(new, id=row))
+            tx.spans.add({"tr-1": (row, home)}, [a_span("tr-1", at)])
+
+        store.write(work)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(1, 33)))
+    (one,) = store.read(lambda tx: tx.traces.find(workspace, ["tr-1"]))
+    assert len(one.tags) == 32
+    assert len(store.read(lambda tx: tx.spans.of([one.id], LIMIT))[one.id]) == 32

@@ -13,6 +13,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from lazulite.domain.ids import DEFAULT_WORKSPACE
+from lazulite.domain.trace import MAX_LABELS
 from lazulite.formats import otlp
 from tests.wire.live import SCOPE, Answer, Live
 from tests.wire.mlflow.test_client import a_running_job
@@ -311,3 +312,14 @@ def test_a_job_changes_no_trace_of_another_s_run(server: Live, home: str) -> Non
         assert (answer.status, answer.body["error_code"]) == (403, "PERMISSION_DENIED"), path
     assert export(server, None, body, token=token).status == 403
     assert server.get(one, token=token).status == 200
+
+
+def test_a_resource_of_too_many_attributes_is_cut_or_refused(
+    server: Live, home: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw, name = a_trace()
+    many = a_request({"trace_id": raw}, **{f"k{at}": "v" for at in range(MAX_LABELS + 50)})
+    assert export(server, home, many.SerializeToString()).status == 200
+    assert len(get(server, name)["trace_info"]["tags"]) == MAX_LABELS + 3
+    monkeypatch.setattr("lazulite.services.traces.MAX_TOLD", MAX_LABELS)
+    assert export(server, home, many.SerializeToString()).status == 413

@@ -140,6 +140,8 @@ def trace_of(sent: TraceBody, now: int) -> Trace:
     """
     if not 0 < len(sent.trace_id) <= MAX_ID or "\0" in sent.trace_id:
         raise InvalidInput(f"a trace's id has 1 to {MAX_ID} characters", path="trace_id")
+    if len(sent.assessments) > MAX_LABELS:
+        raise InvalidInput(f"a trace is sent with at most {MAX_LABELS} assessments")
     if sent.client_request_id and len(sent.client_request_id) > MAX_ID:
         raise InvalidInput(
             f"'client_request_id' exceeds the maximum length of {MAX_ID} characters",
