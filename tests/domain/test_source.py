@@ -17,7 +17,8 @@ from lazulite.domain.source import REPOSITORY, public_url, source_tags, without_
         ("ssh://git:secret@example.org/a.git", "ssh://git@example.org/a.git"),
         ("git@example.org:a/b.git", "git@example.org:a/b.git"),
         ("/srv/git/a.git", "/srv/git/a.git"),
-        ("https://[bad/a", ""),
+        ("https://[bad/a", "https://[bad/a"),
+        ("https://a@b:c@example.org", "https://example.org"),
     ],
 )
 def test_an_address_is_told_without_its_secrets(url: str, shown: str) -> None:

@@ -72,7 +72,7 @@ def _git(source: Mapping[str, str]) -> str:
 def _asset(arm: str) -> str:
     """Return `name:version` of an ARM id, another reference as it is."""
     kind, _, version = arm.rpartition("/versions/")
-    return f"{kind.rsplit('/', 1)[-1]}:{version}" if kind else arm
+    return f"{kind.rsplit('/', 1)[-1]}:{version[:_SHORT]}" if kind else arm
 
 
 def _input(value: Any) -> Any:

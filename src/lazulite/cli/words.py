@@ -19,6 +19,7 @@ _COLORS = {
     "Preparing": "blue",
 }
 
+_WORTH_BYTES = 1_000_000  # of disk use; every program touches a few
 _WORTH = {False: 0.0005, True: 0.01}  # seconds a phase must last to be told; `created` says little
 
 
@@ -85,7 +86,9 @@ def used(usage: Mapping[str, Any]) -> str:
     if usage.get("memory"):
         parts.append(f"memory {size(usage['memory'])}")
     moved = [
-        f"{size(usage[key])} {key}" for key in ("read", "written") if (usage.get(key) or 0) >= 1000
+        f"{size(usage[key])} {key}"
+        for key in ("read", "written")
+        if (usage.get(key) or 0) >= _WORTH_BYTES
     ]
     if moved:
         parts.append(f"disk {', '.join(moved)}")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 REPOSITORY = "mlflow.source.git.repoURL"
 BRANCH = "mlflow.source.git.branch"
@@ -13,6 +13,7 @@ DIRTY = "azureml.git.dirty"  # "True": files differ from the commit
 BUILD_ID = "azureml.git.build_id"
 BUILD_URI = "azureml.git.build_uri"
 
+_URL = re.compile(r"([A-Za-z][\w+.-]*)://(?:([^/?#]*)@)?([^/?#]*)([^?#]*)")
 _TAGS = "mlflow."  # properties of such names are tags to MLflow
 
 
@@ -35,13 +36,10 @@ def public_url(url: str) -> str:
     A user stays only where it is no secret and the address is none without it: `git@host:path`,
     `ssh://git@host/path`.
     """
-    if "://" not in url:
+    found = _URL.match(url)
+    if found is None:
         return url  # a path, or host:path
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return ""  # not an address, and so nobody knows what is secret in it
-    user, at, host = parts.netloc.rpartition("@")
-    if at and parts.scheme in ("ssh", "git+ssh"):
+    scheme, user, host, path = found.groups()
+    if user and scheme in ("ssh", "git+ssh"):
         host = f"{user.partition(':')[0]}@{host}"
-    return urlunsplit((parts.scheme, host, parts.path, "", ""))
+    return f"{scheme}://{host}{path}"

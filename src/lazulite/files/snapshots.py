@@ -128,17 +128,9 @@ class FolderSnapshots:
         if not fresh:
             return
         with ThreadPoolExecutor(min(_FLUSHES, len(fresh)), "settle") as pool:
-            list(pool.map(self._flush, fresh))
+            list(pool.map(lambda digest: _flush(self._object(digest), digest), fresh))
         with self._lock:
             self._fresh -= fresh
-
-    def _flush(self, digest: str) -> None:
-        descriptor = os.open(self._object(digest), os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-            os.utime(descriptor, ns=(_stamp(digest), _stamp(digest)))
-        finally:
-            os.close(descriptor)
 
     def entries(self, tree: str) -> list[Entry]:
         return list(self._read(tree))
@@ -257,6 +249,15 @@ class FolderSnapshots:
     def _manifest(self, tree: str) -> Path:
         _check_digest(tree)
         return self._trees / tree[:2] / tree[2:]
+
+
+def _flush(path: str, digest: str) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+        os.utime(descriptor, ns=(_stamp(digest), _stamp(digest)))
+    finally:
+        os.close(descriptor)
 
 
 class _Count:
