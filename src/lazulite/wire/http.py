@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import msgspec
+from starlette.concurrency import iterate_in_threadpool
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from lazulite.domain import errors
 from lazulite.domain.access import Action, Principal
@@ -76,12 +77,16 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What a sync endpoint answers: JSON-encodable `body`, or `raw` bytes with their own type."""
+    """What a sync endpoint answers: JSON-encodable `body`, or bytes with their own type.
+
+    The bytes are `raw`, or `pieces` that are made one by one as the caller takes them.
+    """
 
     body: Any = None
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     raw: bytes | None = None
+    pieces: Iterator[bytes] | None = None
     media_type: str = "application/json"
 
 
@@ -178,6 +183,11 @@ def told(error: errors.LazuliteError, path: str, request_id: str) -> Reply:
 
 def respond(reply: Reply) -> Response:
     """Encode a reply."""
+    if reply.pieces is not None:
+        made = iterate_in_threadpool(reply.pieces)
+        return StreamingResponse(
+            made, reply.status, dict(reply.headers), media_type=reply.media_type
+        )
     content = reply.raw
     if content is None:
         content = b"" if reply.body is None else _encode(reply.body)

@@ -5,17 +5,14 @@ from __future__ import annotations
 from lazulite.domain.access import Action
 from lazulite.domain.errors import InvalidInput, TooLarge
 from lazulite.domain.run import Batch, RunStatus
-from lazulite.domain.search import Search
 from lazulite.formats.mlflow import requests as ask
-from lazulite.formats.mlflow.filter import parse_filter, parse_orders
-from lazulite.formats.mlflow.names import RUNS
-from lazulite.formats.mlflow.replies import encode_head, encode_history, encode_run, encode_runs
+from lazulite.formats.mlflow.replies import encode_head, encode_history, encode_run
 from lazulite.services import tracking
 from lazulite.wire.http import Call, Reply
 from lazulite.wire.mlflow.mount import Way
+from lazulite.wire.mlflow.searches import search
 
 LIMIT = 1 << 20  # bytes of a body; MLflow's own for log-batch is a little lower
-MAX_RESULTS = 50_000
 MAX_POINTS = 25_000  # of a page of history
 _STATUSES = {status.value: status for status in RunStatus}
 
@@ -104,21 +101,6 @@ def log_batch(call: Call) -> Reply:
         )
     asked = ask.decode(call.body, ask.LogBatch)
     return _log(call, asked, ask.batch_of(asked))
-
-
-def search(call: Call) -> Reply:
-    """Search runs."""
-    asked = ask.decode(call.body, ask.SearchRuns)
-    question = Search(
-        condition=parse_filter(asked.filter or "", RUNS),
-        orders=parse_orders(asked.order_by, RUNS),
-        limit=ask.limited(asked.max_results, 1000, MAX_RESULTS),
-        after=asked.page_token or None,
-    )
-    found = tracking.search(
-        call.services, call.here, asked.experiment_ids, question, asked.run_view_type
-    )
-    return Reply(body=encode_runs(found))
 
 
 def history(call: Call) -> Reply:
