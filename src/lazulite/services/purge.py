@@ -85,9 +85,8 @@ def purge(services: Services, ids: WorkspaceId, before: int, *, dry: bool) -> li
 
     def work(tx: Tx) -> tuple[Workspace, list[_Found]]:
         workspace = tx.workspaces.get(ids)
-        registered = _registered(tx, workspace.id)
-        chosen = islice(_binned(tx, workspace.id, before), MOST)
-        return workspace, [_found(tx, workspace.id, run, registered) for run in chosen]
+        chosen = list(islice(_binned(tx, workspace.id, before), MOST))
+        return workspace, _with_models(tx, workspace.id, chosen)
 
     workspace, found = services.store.read(work)
     ledger = _Ledger(services.files.space.pooled(workspace.id))
@@ -139,12 +138,21 @@ def _binned(tx: Tx, workspace: int, before: int) -> Iterator[RunRecord]:
             return
 
 
-def _found(tx: Tx, workspace: int, run: RunRecord, registered: dict[str, str]) -> _Found:
-    names = [run.head.name, *_below(tx, run.head.id)]
-    models = [model.model for model in tx.models.made_by(workspace, names)]
-    user = _user(names, models, registered)
-    kept = f"model '{user}' is registered from it" if user else None
-    return _Found(run, names, models, kept)
+def _with_models(tx: Tx, workspace: int, chosen: Sequence[RunRecord]) -> list[_Found]:
+    """Return runs with what goes if they go, and why they stay if they do."""
+    registered = _registered(tx, workspace)
+    below = {run.head.name: [run.head.name, *_below(tx, run.head.id)] for run in chosen}
+    logged: dict[str | None, list[str]] = {}
+    for model in tx.models.made_by(workspace, sorted({name for b in below.values() for name in b})):
+        logged.setdefault(model.source_run, []).append(model.model)
+    found = []
+    for run in chosen:
+        names = below[run.head.name]
+        models = [model for name in names for model in logged.get(name, [])]
+        user = _user(names, models, registered)
+        kept = f"model '{user}' is registered from it" if user else None
+        found.append(_Found(run, names, models, kept))
+    return found
 
 
 def _below(tx: Tx, row: int) -> Iterable[str]:
