@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -54,7 +55,7 @@ class Container(msgspec.Struct, frozen=True, kw_only=True):
     created_by: str
 
 
-def next_version(versions: list[str]) -> str:
-    """Return the version after the highest whole number, `1` if there is none."""
+def next_version(versions: Iterable[str], last: int = 0) -> str:
+    """Return the version after the highest whole number and after `last`, `1` if there is none."""
     numbers = [int(v) for v in versions if v.isascii() and v.isdigit()]
-    return str(max(numbers, default=0) + 1)
+    return str(max([last, *numbers]) + 1)

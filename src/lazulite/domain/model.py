@@ -48,6 +48,7 @@ class RegisteredModel(msgspec.Struct, frozen=True, kw_only=True):
     description: str = ""
     tags: dict[str, str] = {}
     aliases: dict[str, str] = {}  # alias to version
+    last: int = 0  # the highest version number that was deleted: none comes back
     created_at: datetime
     modified_at: datetime
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from lazulite.domain.errors import InvalidInput
+from lazulite.domain.errors import InvalidInput, NotFound
 from lazulite.domain.ids import WorkspaceId
 from lazulite.domain.matching import Lookup, in_order, matches
 from lazulite.domain.model import LoggedModel, ModelStatus
@@ -105,12 +105,15 @@ def edit(
     """Change a logged model; a tag of None is removed.
 
     Raises:
-        NotFound: there is no such model.
+        NotFound: there is no such model, or no such tag to remove.
     """
     now = services.clock.now()
 
     def work(tx: Tx) -> Found:
         old = tx.models.get(tx.workspaces.get(ids).id, model)
+        for key, value in (tags or {}).items():
+            if value is None and key not in old.tags:
+                raise NotFound(f"No tag with key '{key[:300]}' found for model with ID '{model}'.")
         merged = {**old.tags, **(tags or {})}
         new = msgspec.structs.replace(
             old,

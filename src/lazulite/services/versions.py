@@ -61,7 +61,7 @@ def create(
         asset = Asset(
             kind=AssetKind.MODEL,
             name=draft.name,
-            version=next_version(numbers),
+            version=next_version(numbers, model.last),
             body=body,
             created_at=now,
             created_by=principal.name,
@@ -81,7 +81,8 @@ def body_of(tx: Tx, model: RegisteredModel, draft: VersionDraft) -> dict[str, An
         InvalidInput: the source is not in the workspace.
     """
     uri = _uri(tx, model.workspace, draft, prompt=IS_PROMPT in model.tags)
-    known = {SOURCE: draft.source, RUN: draft.run, MODEL: draft.model, LINK: draft.link}
+    run = draft.run or _run_behind(tx, model.workspace, draft.source)
+    known = {SOURCE: draft.source, RUN: run, MODEL: draft.model, LINK: draft.link}
     body: dict[str, Any] = {
         "modelUri": uri,
         "modelType": "mlflow_model",
@@ -90,8 +91,8 @@ def body_of(tx: Tx, model: RegisteredModel, draft: VersionDraft) -> dict[str, An
     }
     if draft.description:
         body["description"] = draft.description
-    if draft.run:
-        body["jobName"] = draft.run
+    if run:
+        body["jobName"] = run
     return body
 
 
@@ -113,7 +114,8 @@ def of_alias(services: Services, ids: WorkspaceId, name: str, alias: str) -> Ver
     """Return the version that an alias means.
 
     Raises:
-        NotFound: there is no such name or alias.
+        NotFound: there is no such name.
+        InvalidInput: it has no such alias.
     """
 
     def work(tx: Tx) -> Version:
@@ -121,7 +123,9 @@ def of_alias(services: Services, ids: WorkspaceId, name: str, alias: str) -> Ver
         model = tx.registry.get(workspace, name)
         found = model.aliases.get(alias)
         if found is None:
-            raise NotFound(f"Registered model alias {alias[:100]} not found.")
+            raise InvalidInput(  # MLflow's code for it
+                f"Registered model alias {alias[:100]} not found.", path="alias"
+            )
         return model, _version(tx, workspace, name, found)
 
     return services.store.read(work)
@@ -137,6 +141,7 @@ def search(services: Services, ids: WorkspaceId, asked: Search) -> Listed[Versio
         return [(m, asset) for m in models for asset in versions_of(tx, workspace, m.name)]
 
     found = [one for one in services.store.read(work) if matches(asked.condition, _look(one))]
+    found.sort(key=lambda one: one[1].name)
     found.sort(key=lambda one: one[1].modified_at, reverse=True)
     ordered = in_order(found, asked.orders, _look)
     return paged(ordered, lambda one: f"{one[1].name}:{one[1].version}", asked.limit, asked.after)
@@ -193,7 +198,7 @@ def transition(
 
 
 def delete(services: Services, ids: WorkspaceId, name: str, version: str) -> None:
-    """Delete a version, and the aliases that mean it.
+    """Delete a version, and the aliases that mean it; its number is never given again.
 
     Raises:
         NotFound: there is no such version.
@@ -204,7 +209,9 @@ def delete(services: Services, ids: WorkspaceId, name: str, version: str) -> Non
         model = tx.registry.get(workspace, name)
         _version(tx, workspace, name, version)
         aliases = {alias: of for alias, of in model.aliases.items() if of != version}
-        tx.registry.put(msgspec.structs.replace(model, aliases=aliases))
+        numbers = [one.version for one in versions_of(tx, workspace, name)]
+        last = int(next_version(numbers, model.last)) - 1
+        tx.registry.put(msgspec.structs.replace(model, aliases=aliases, last=last))
         tx.assets.delete(workspace, AssetKind.MODEL, name, version)
 
     services.store.write(work)
@@ -288,6 +295,19 @@ def _of_model(tx: Tx, workspace: int, reference: str) -> str:
         folder = logged_model_folder(model.model)
         return str(StoragePath(ARTIFACT_STORE, f"{folder}/{inside}".rstrip("/")))
     return str(_version(tx, workspace, name, rest).body["modelUri"])
+
+
+def _run_behind(tx: Tx, workspace: int, source: str) -> str | None:
+    """Return the run that made a version or a logged model, if that is the source."""
+    scheme, _, rest = source.partition(":/")
+    name, _, version = rest.strip("/").partition("/")
+    if scheme != "models":
+        return None
+    if name.startswith("m-"):
+        return tx.models.get(workspace, name).source_run
+    properties = _version(tx, workspace, name, version).body.get("properties") or {}
+    found: str | None = properties.get(RUN)
+    return found
 
 
 def _names(condition: Condition | None) -> set[str] | None:

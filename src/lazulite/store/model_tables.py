@@ -74,5 +74,6 @@ registered_models = sa.Table(
     sa.Column("aliases", Json, nullable=True),  # alias to version
     sa.Column("created_at", Micros, nullable=False),
     sa.Column("modified_at", Micros, nullable=False),
+    sa.Column("last_number", sa.BigInteger, server_default="0", nullable=False),
     sa.UniqueConstraint("workspace", "name"),
 )

@@ -43,6 +43,7 @@ class SqlRegistry:
             "aliases": encode(model.aliases) if model.aliases else None,
             "created_at": micros(model.created_at),
             "modified_at": micros(model.modified_at),
+            "last_number": model.last,
         }
         kept = ("workspace", "name", "created_at")
         made = insert(self._db, registered_models).values(row)
@@ -101,6 +102,7 @@ def _model_of(row: Row) -> RegisteredModel:
         aliases=msgspec.json.decode(row.aliases) if row.aliases else {},
         created_at=moment(row.created_at),
         modified_at=moment(row.modified_at),
+        last=row.last_number,
     )
 
 

@@ -141,3 +141,41 @@ def test_the_data_of_an_experiment_is_listed_once_per_context(server: Live) -> N
     found = post(server, "experiments/search-datasets", {"experiment_ids": [experiment]})
     expected = {"experiment_id": experiment, "name": "d", "digest": "abc", "context": "train"}
     assert found.body == {"dataset_summaries": [expected]}
+
+
+def test_a_deleted_version_number_is_never_given_again(server: Live, run: str) -> None:
+    post(server, "registered-models/create", {"name": "once"})
+    draft = {"name": "once", "source": f"runs:/{run}/model", "run_id": run}
+    for number in ("1", "2"):
+        made = post(server, "model-versions/create", draft).body["model_version"]
+        assert made["version"] == number
+    server.call("DELETE", f"{API}/model-versions/delete", {"name": "once", "version": "2"})
+    assert post(server, "model-versions/create", draft).body["model_version"]["version"] == "3"
+
+
+def test_a_version_made_of_a_version_is_of_the_same_run(server: Live, run: str) -> None:
+    post(server, "registered-models/create", {"name": "copied"})
+    first = {"name": "copied", "source": f"runs:/{run}/model", "run_id": run}
+    post(server, "model-versions/create", first)
+    again = {"name": "copied", "source": "models:/copied/1"}
+    assert post(server, "model-versions/create", again).body["model_version"]["run_id"] == run
+
+
+def test_names_are_sorted_by_timestamp(server: Live) -> None:
+    for name in ("sorted-b", "sorted-a"):
+        post(server, "registered-models/create", {"name": name})
+    query = {"filter": "name LIKE 'sorted-%'", "order_by": "timestamp DESC"}
+    found = ask(server, "registered-models/search", **query).body["registered_models"]
+    assert [one["name"] for one in found] == ["sorted-a", "sorted-b"]
+
+
+def test_what_the_registry_does_not_have_is_told_in_its_words(server: Live) -> None:
+    post(server, "registered-models/create", {"name": "bare"})
+    missing = ask(server, "registered-models/alias", name="bare", alias="none")
+    assert told(missing) == "Registered model alias none not found."
+    assert "required parameter 'experiment_ids'" in told(post(server, "logged-models/search", {}))
+    made = post(server, "logged-models", {"experiment_id": "0", "name": "m"})
+    model = made.body["model"]["info"]["model_id"]
+    gone = server.call("DELETE", f"{API}/logged-models/{model}/tags/x")
+    assert gone.status == 404
+    assert gone.body["message"] == f"No tag with key 'x' found for model with ID '{model}'."

@@ -82,7 +82,10 @@ LOGGED_MODELS = Names(
         ("name", "model_id", "model_type", "status", "source_run_id"), _TIMES, (), _MODEL_TIMES
     ),
 )
-REGISTERED_MODELS = Names(EXPERIMENTS.entities, _attributes(("name",), _TIMES, (), _MODEL_TIMES))
+REGISTERED_MODELS = Names(
+    EXPERIMENTS.entities,
+    _attributes(("name",), _TIMES, (), {**_MODEL_TIMES, "timestamp": "last_updated_timestamp"}),
+)
 MODEL_VERSIONS = Names(
     EXPERIMENTS.entities,
     _attributes(

@@ -10,7 +10,7 @@ from lazulite.domain.search import Search
 from lazulite.formats.mlflow import models as shape
 from lazulite.formats.mlflow.filter import parse_filter, parse_orders
 from lazulite.formats.mlflow.names import LOGGED_MODELS
-from lazulite.formats.mlflow.requests import decode, limited, param_of, tag_of
+from lazulite.formats.mlflow.requests import decode, limited, missing, param_of, tag_of
 from lazulite.services import models
 from lazulite.wire.http import Call, Reply
 from lazulite.wire.mlflow.mount import Way
@@ -76,6 +76,8 @@ def delete(call: Call) -> Reply:
 def search(call: Call) -> Reply:
     """Search logged models."""
     asked = decode(call.body, shape.SearchModels)
+    if not asked.experiment_ids:
+        raise missing("experiment_ids")
     orders = [f"{one.field_name} {'ASC' if one.ascending else 'DESC'}" for one in asked.order_by]
     question = Search(
         condition=parse_filter(asked.filter or "", LOGGED_MODELS),
