@@ -89,7 +89,7 @@ def _measured(peers: Sequence[Peer], places: Sequence[str], rounds: int, many: i
         "100 by the name of a span": ("span.name = 'step 7'", 0.05),
         "100 by feedback or state": ("status = 'ERROR'", 0.05),
         "100 by an attribute of a span": ("span.attributes.n LIKE '%77%'", None),
-        "none by text": ("text LIKE '%nowhere%'", None),
+        "none by text": ("trace.text LIKE '%nowhere%'", None),
     }
     acts: list[tuple[str, float | None, float | None, Callable[[Peer, str], object]]] = [
         ("OTLP, a trace of 100 spans", None, 5, lambda peer, _: _export(peer, 100)),

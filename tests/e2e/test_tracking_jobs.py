@@ -32,6 +32,15 @@ with explicit:
     with mlflow.start_run(nested=True, run_name="inner") as inner:
         mlflow.log_metric("deep", 1)
         assert inner.info.experiment_id == experiment.experiment_id
+
+
+@mlflow.trace
+def answer(question):
+    with mlflow.start_span("model", span_type="LLM") as span:
+        span.set_outputs(question.upper())
+
+
+answer(sys.argv[1])
 """
 PIPELINE = """
 type: pipeline
@@ -71,9 +80,13 @@ def test_what_the_steps_of_a_pipeline_log_is_in_their_runs(server: Server, tmp_p
     steps = search("tags.mlflow.parentRunId = 'p'")
     assert set(steps) == {"p--one", "p--two"}
     for data in steps.values():
-        assert [(m["key"], m["step"]) for m in data["metrics"]] == [("loss", 2)]
+        logged = [(m["key"], m["step"]) for m in data["metrics"] if "/" not in m["key"]]
+        assert logged == [("loss", 2)]  # the others are how much the job used
     inner = search("ancestor_id = 'p' AND metrics.deep = 1")
     assert len(inner) == 2
+    body = {"filter": "run_id = 'p--one' AND span.type = 'LLM'"}
+    (trace,) = server.request("POST", "/api/3.0/mlflow/traces/search", body)["traces"]
+    assert (trace["state"], trace["request_preview"]) == ("OK", '{"question": "one"}')
     path = "/api/2.0/mlflow/artifacts/list?run_id=p--one&path=notes"
     assert server.request("GET", path)["files"][0]["path"] == "notes/seen.txt"
     assert server.job("p--one")["status"] == "Completed"
