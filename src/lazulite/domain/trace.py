@@ -139,4 +139,6 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
 
 def clean(text: str, limit: int) -> str:
     """Return the start of a text, without NUL, which PostgreSQL cannot keep."""
+    if len(text) <= limit and "\0" not in text:
+        return text
     return text[:limit].replace("\0", "\ufffd")

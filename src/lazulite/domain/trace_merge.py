@@ -29,6 +29,7 @@ _PREVIEW = 1000  # characters, as MLflow makes one
 _TAG = "mlflow.traceTag."  # attributes of the root that are tags of the trace
 _SESSIONS = ("session.id", "gen_ai.conversation.id")
 _SUMS = {TOKENS: "mlflow.chat.tokenUsage", COST: "mlflow.llm.cost"}  # of attributes
+_TOKENS = {name: f"gen_ai.usage.{name}" for name in ("input_tokens", "output_tokens")}
 _OWN = ("telemetry.sdk.", "mlflow.")  # attributes of a resource that become no tags
 _OPEN = (TraceState.IN_PROGRESS, TraceState.UNSPECIFIED)
 
@@ -142,8 +143,8 @@ def told(old: Trace, new: Trace) -> Trace:
 def usage_of(span: Span) -> Usage:
     """Return the tokens and the cost that a span says it used."""
     attributes = span.content.attributes
-    found = {key: _numbers(attributes.get(name)) for key, name in _SUMS.items()}
-    if not found[TOKENS]:
+    found = {key: _numbers(attributes[name]) for key, name in _SUMS.items() if name in attributes}
+    if not found.get(TOKENS):
         found[TOKENS] = _by_convention(attributes)
     return {key: value for key, value in found.items() if value}
 
@@ -220,9 +221,8 @@ def _numbers(value: Any) -> dict[str, float]:
 
 def _by_convention(attributes: Mapping[str, Any]) -> dict[str, float]:
     """Return the tokens as OpenTelemetry's semantic conventions name them."""
-    names = ("input_tokens", "output_tokens")
-    found = {name: attributes.get(f"gen_ai.usage.{name}") for name in names}
-    known: dict[str, float] = {k: v for k, v in found.items() if type(v) is int}
+    found = ((name, attributes.get(attribute)) for name, attribute in _TOKENS.items())
+    known: dict[str, float] = {k: v for k, v in found if type(v) is int}
     return {**known, "total_tokens": sum(known.values())} if known else {}
 
 

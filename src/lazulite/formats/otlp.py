@@ -192,6 +192,9 @@ def _value(sent: Any, depth: int) -> Any:
     if depth > MAX_DEPTH:
         raise InvalidInput(f"an attribute of a span is nested deeper than {MAX_DEPTH} levels")
     kind = sent.WhichOneof("value")
+    if kind == "string_value":
+        text: str = sent.string_value
+        return text.replace("\0", "\ufffd") if "\0" in text else text
     if kind is None:
         return None
     if kind == "array_value":
@@ -203,8 +206,6 @@ def _value(sent: Any, depth: int) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.replace("\0", "\ufffd")
     if isinstance(value, bytes):
         return binascii.b2a_base64(value, newline=False).decode()
     if isinstance(value, float) and not math.isfinite(value):

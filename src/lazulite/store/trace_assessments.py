@@ -10,16 +10,16 @@ import sqlalchemy as sa
 
 from lazulite.domain.errors import NotFound
 from lazulite.domain.trace import Assessment, Trace
-from lazulite.store.columns import among, encode, insert
+from lazulite.store.columns import among, encode
 from lazulite.store.trace_tables import assessments
 from lazulite.store.tracking_tables import HEAD
+from lazulite.store.upserts import upsert
 
 _a = assessments.c
 _ONE = sa.select(_a.body).where(
     _a.trace == sa.bindparam("trace"), _a.assessment == sa.bindparam("assessment")
 )
 _OF = sa.select(_a.trace, _a.body).where(among(_a.trace, "traces")).order_by(_a.trace, _a.id)
-_CHANGED = ("experiment", "kind", "name", "valid", "text", "rest", "number", "body")
 _decode = msgspec.json.Decoder(Assessment).decode
 
 
@@ -33,14 +33,8 @@ class SqlAssessments:
 
     def put(self, trace: Trace, assessments_: Sequence[Assessment]) -> None:
         """Create or replace."""
-        if not assessments_:
-            return
-        statement = insert(self._db, assessments)
-        change = statement.on_conflict_do_update(
-            index_elements=[_a.trace, _a.assessment],
-            set_={name: statement.excluded[name] for name in _CHANGED},
-        )
-        self._db.execute(change, [_row(trace, one) for one in assessments_])
+        rows = [_row(trace, one) for one in assessments_]
+        upsert(self._db, assessments, ("trace", "assessment"), rows)
 
     def get(self, trace: Trace, assessment: str) -> Assessment:
         """Return one."""

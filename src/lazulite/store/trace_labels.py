@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from lazulite.store.columns import among, insert
+from lazulite.store.columns import among
 from lazulite.store.keys import ensure_keys, key_ids
 from lazulite.store.trace_tables import trace_labels
 from lazulite.store.tracking_tables import HEAD, keys
+from lazulite.store.upserts import upsert
 
 _l = trace_labels.c
 _OF = (
@@ -59,12 +60,7 @@ def set_labels(db: sa.Connection, labelled: Iterable[Labelled]) -> None:
         }
         for one, tag, key, value in found
     ]
-    statement = insert(db, trace_labels)
-    new = statement.excluded
-    change = statement.on_conflict_do_update(
-        index_elements=[_l.trace, _l.tag, _l.key], set_={"text": new.text, "rest": new.rest}
-    )
-    db.execute(change, rows)
+    upsert(db, trace_labels, ("trace", "tag", "key"), rows)
 
 
 def remove_label(db: sa.Connection, trace: int, key: str, *, tag: bool) -> bool:

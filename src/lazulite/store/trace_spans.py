@@ -11,8 +11,9 @@ import sqlalchemy as sa
 from lazulite.domain.errors import TooLarge
 from lazulite.domain.trace import Content, Span, SpanStatus
 from lazulite.domain.trace_merge import Node, usage_of
-from lazulite.store.columns import Row, among, encode, insert
+from lazulite.store.columns import Row, among, encode
 from lazulite.store.trace_tables import spans, traces
+from lazulite.store.upserts import upsert
 
 _s = spans.c
 _OF = (
@@ -25,7 +26,6 @@ _OF = (
     .order_by(_s.trace, _s.parent.is_not(None), _s.begun, _s.id)
 )
 _NODES = sa.select(_s.span, _s.parent, _s.usage).where(_s.trace == sa.bindparam("trace"))
-_CHANGED = ("parent", "experiment", "name", "type", "status", "begun", "ended", "usage", "content")
 _content = msgspec.json.Decoder(Content).decode
 
 
@@ -39,14 +39,8 @@ class SqlSpans:
 
     def add(self, traces: Mapping[str, tuple[int, int]], spans_: Sequence[Span]) -> None:
         """Store spans; `traces` has the row ids of the traces and of their experiments."""
-        if not spans_:
-            return
-        statement = insert(self._db, spans)
-        change = statement.on_conflict_do_update(
-            index_elements=[_s.trace, _s.span],
-            set_={name: statement.excluded[name] for name in _CHANGED},
-        )
-        self._db.execute(change, [_row(span, *traces[span.trace]) for span in spans_])
+        rows = [_row(span, *traces[span.trace]) for span in spans_]
+        upsert(self._db, spans, ("trace", "span"), rows)
 
     def of(self, traces: Sequence[int], limit: int) -> Mapping[int, list[Span]]:
         """Return the spans of traces, as long as their documents have at most `limit` bytes."""

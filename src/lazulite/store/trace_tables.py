@@ -7,6 +7,8 @@ import sqlalchemy as sa
 from lazulite.store.columns import Json, RowId, Text
 from lazulite.store.tables import metadata
 
+Bytes = Json  # they go to the driver and come from it as they are, too
+
 
 def _ref(column: str, table: str, *, key: bool = False) -> sa.Column[int]:
     parent = sa.ForeignKey(f"{table}.id", ondelete="CASCADE")
@@ -76,8 +78,8 @@ spans = sa.Table(
     metadata,
     _row(),
     _ref("trace", "traces"),
-    sa.Column("span", sa.LargeBinary, nullable=False),  # its id: 8 bytes
-    sa.Column("parent", sa.LargeBinary, nullable=True),
+    sa.Column("span", Bytes, nullable=False),  # its id: 8 bytes
+    sa.Column("parent", Bytes, nullable=True),
     _whole("experiment"),
     _text("name"),
     _text("type", null=True),
