@@ -61,6 +61,10 @@ class Peer:
         self._connection.request(method, path, content, self._headers | {"Content-Type": kind})
         return self._connection.getresponse()
 
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
     def memory(self) -> int:
         """Bytes of the process and all below it."""
         return memory(self.pid)
@@ -102,9 +106,9 @@ def lazulite(home: Path) -> Iterator[Peer]:
         ready = server.start()
         token = (home / "token").read_text().strip()
         assert server.process is not None
-        peer = Peer(server.about["http"], token, server.process.pid)
-        peer.ready = ready
-        yield peer
+        with closing(Peer(server.about["http"], token, server.process.pid)) as peer:
+            peer.ready = ready
+            yield peer
     finally:
         server.clean_up()
 
@@ -142,6 +146,7 @@ def _module(folder: Path, command: list[str], health: str) -> Iterator[Peer]:
         peer.ready = time.perf_counter() - began
         yield peer
     finally:
+        peer.close()
         for one in [*psutil.Process(process.pid).children(recursive=True), process]:
             one.kill()
         process.wait()

@@ -14,6 +14,7 @@ from lazulite.domain.run import Batch, Point, View
 from lazulite.domain.search import Search
 from lazulite.formats.mlflow.filter import parse_filter, parse_orders
 from lazulite.formats.mlflow.names import RUNS
+from lazulite.store import conditions
 from lazulite.store.database import open_store
 from lazulite.store.run_search import RunSearch
 
@@ -41,6 +42,7 @@ def plan(db: sa.Connection, text: str, *orders: str) -> list[str]:
     return steps
 
 
+@pytest.mark.parametrize("common", [conditions.COMMON, -1])
 @pytest.mark.parametrize(
     ("text", "orders"),
     [
@@ -49,6 +51,8 @@ def plan(db: sa.Connection, text: str, *orders: str) -> list[str]:
         ("metrics.acc > 0.5", ("metrics.acc DESC",)),
         ("metrics.acc > 0.5", ()),
         ("params.lr = '1'", ()),
+        ("params.lr LIKE '%1%' AND tags.t != 'x'", ("metrics.acc",)),
+        ("tags.t IS NULL AND max(metrics.acc) < 3", ("metrics.acc",)),
         ("params.lr < 0.5 AND tags.t = '1'", ()),
         ("max(metrics.acc) > 0.5 OR tags.t = '1'", ("params.lr",)),
         ("status = 'FINISHED'", ("metrics.acc ASC",)),
@@ -58,8 +62,13 @@ def plan(db: sa.Connection, text: str, *orders: str) -> list[str]:
     ],
 )
 def test_no_search_scans_a_table(
-    database: sa.Connection, text: str, orders: tuple[str, ...]
+    database: sa.Connection,
+    text: str,
+    orders: tuple[str, ...],
+    common: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(conditions, "COMMON", common)
     scans = [step for step in plan(database, text, *orders) if step.startswith("SCAN")]
     assert [step for step in scans if "below" not in step] == []
 
@@ -75,3 +84,12 @@ def test_a_sort_by_a_metric_walks_its_index(database: sa.Connection, which: str,
     assert "USING COVERING INDEX ix_latest_metrics_" in steps[0] or "INDEX ix_latest" in steps[0]
     sorts = [step for step in steps if "TEMP B-TREE FOR ORDER BY" in step]
     assert sorts == []  # only runs of equal value are sorted among themselves
+
+
+def test_what_many_runs_have_is_asked_of_each_until_the_page_is_full(
+    database: sa.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "params.lr = '1' AND tags.t = '1'"
+    assert not [step for step in plan(database, text, "metrics.acc") if "CORRELATED" in step]
+    monkeypatch.setattr(conditions, "COMMON", -1)
+    assert [step for step in plan(database, text, "metrics.acc") if "CORRELATED" in step]

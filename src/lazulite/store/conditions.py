@@ -1,4 +1,8 @@
-"""Conditions of searches as SQL: each comparison is answered by an index. See ADR 0011."""
+"""Conditions of searches as SQL: each comparison is answered by an index. See ADR 0011.
+
+What few runs have is looked up once, as a set; what many have is asked of each run in turn, which
+ends with the page.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +38,7 @@ from lazulite.domain.search import (
 from lazulite.store.columns import within
 from lazulite.store.keys import NO_KEY
 from lazulite.store.tables import experiments, jobs
-from lazulite.store.texts import compare_text, like
+from lazulite.store.texts import begins_as, compare_text, like
 from lazulite.store.tracking_tables import (
     datasets,
     latest_metrics,
@@ -54,6 +58,8 @@ ARTIFACT_URI = (
 )
 _IS_JOB = jobs.c.kind != JobKind.RUN.value
 _TAG_COLUMNS = {RUN_NAME: jobs.c.display_name, USER: jobs.c.created_by}
+COMMON = 4_000  # runs: a set of more takes longer to make than to ask run by run
+_LOOSE = frozenset({Op.LIKE, Op.ILIKE, Op.NE, Op.NOT_IN})  # no index narrows them
 _NUMERIC: dict[Op, Callable[[Any, Any], Any]] = {
     Op.EQ: lambda a, b: a == b,
     Op.NE: lambda a, b: a != b,
@@ -82,20 +88,28 @@ class RunConditions:
     """Turns conditions on runs into SQL."""
 
     def __init__(
-        self, dialect: str, workspace: int, within: Sequence[int], ids: Mapping[str, int]
+        self, db: sa.Connection, workspace: int, within: Sequence[int], ids: Mapping[str, int]
     ) -> None:
         """Know what names mean.
 
         Args:
-            dialect: of the database.
+            db: in a transaction; asked how many runs have what is searched for.
             workspace: row id.
             within: row ids of the experiments that are searched.
             ids: row ids of the keys that are known.
         """
-        self._dialect = dialect
+        self._db = db
+        self._dialect = db.dialect.name
         self._workspace = workspace
         self._within = within
         self._ids = ids
+        self._run: sa.Column[int] = jobs.c.id
+
+    def of(self, run: sa.Column[int]) -> RunConditions:
+        """Return the same conditions of a query that has the id of the run in another column."""
+        other = RunConditions(self._db, self._workspace, self._within, self._ids)
+        other._run = run
+        return other
 
     def sql(self, condition: Condition) -> Bool:
         """Return a whole condition."""
@@ -122,12 +136,12 @@ class RunConditions:
         """Return a comparison of a metric."""
         if c.op in (Op.NULL, Op.NOT_NULL):
             return self._has(latest_metrics, c)
-        return jobs.c.id.in_(self.holders(latest_metrics, c.operand.key, self.metric_term(c)))
+        return self._held(latest_metrics, c, lambda table: self.metric_term(c, table))
 
     @staticmethod
-    def metric_term(c: Compare) -> Bool:
+    def metric_term(c: Compare, table: sa.FromClause = latest_metrics) -> Bool:
         """Return a comparison with values, as a condition on `latest_metrics` itself."""
-        column = metric_column(c.operand)
+        column = metric_column(c.operand, table)
         if c.op in (Op.IN, Op.NOT_IN):
             found = column.in_(c.values)
             return found if c.op is Op.IN else sa.and_(sa.not_(found), column.is_not(None))
@@ -138,7 +152,7 @@ class RunConditions:
         if c.op in (Op.NULL, Op.NOT_NULL):
             return self._has(params, c)
         if isinstance(c.values[0], float):
-            return jobs.c.id.in_(self.holders(params, c.operand.key, numeric(c, params.c.number)))
+            return self._held(params, c, lambda table: numeric(c, table.c.number))
         return self._text(params, c)
 
     def tag(self, c: Compare) -> Bool:
@@ -223,12 +237,34 @@ class RunConditions:
         return sa.select(named.c.id).where(*term).scalar_subquery()
 
     def _has(self, table: sa.Table, c: Compare) -> Bool:
-        found = self.holders(table, c.operand.key)
-        return jobs.c.id.in_(found) if c.op is Op.NOT_NULL else jobs.c.id.not_in(found)
+        found = self._held(table, c, lambda _: sa.true())
+        return found if c.op is Op.NOT_NULL else sa.not_(found)
 
     def _text(self, table: sa.Table, c: Compare) -> Bool:
-        term = compare_text(self._dialect, table, c)
-        return jobs.c.id.in_(self.holders(table, c.operand.key, term))
+        return self._held(table, c, lambda table: compare_text(self._dialect, table, c))
+
+    def _held(self, table: sa.Table, c: Compare, term: Callable[[sa.FromClause], Bool]) -> Bool:
+        """Say that a run has the key of a comparison in a table, and what must hold for it."""
+        if not self._is_common(table, c, term):
+            return self._run.in_(self.holders(table, c.operand.key, term(table)))
+        one = table.alias()
+        return (
+            sa.select(one.c.run)
+            .where(one.c.run == self._run, one.c.key == self.key(c.operand.key), term(one))
+            .correlate(self._run.table)
+            .exists()
+        )
+
+    def _is_common(
+        self, table: sa.Table, c: Compare, term: Callable[[sa.FromClause], Bool]
+    ) -> bool:
+        if c.op in _LOOSE:
+            return True
+        is_text = "text" in table.c and c.values and not isinstance(c.values[0], float)
+        narrow = begins_as(table, c) if is_text else term(table)
+        some = self.holders(table, c.operand.key, narrow).limit(COMMON + 1).subquery()
+        query = sa.select(sa.func.count()).select_from(some)
+        return self._db.execute(query).scalar_one() > COMMON
 
     def _plain(self, column: sa.ColumnElement[Any], c: Compare) -> Bool:
         return plain(self._dialect, column, c)

@@ -84,7 +84,7 @@ def heads(db: sa.Connection, rows: Sequence[int]) -> list[RunHead]:
 def records(db: sa.Connection, runs: Sequence[RunHead]) -> list[RunRecord]:
     """Return runs with their params and the last value of each metric, in three queries."""
     which = {"runs": [run.id for run in runs]}
-    texts, numbers = db.execute(_PARAMS, which).all(), db.execute(_METRICS, which).all()
+    texts, numbers = _plain_rows(db, _PARAMS, which), _plain_rows(db, _METRICS, which)
     used = {row[1] for rows in (texts, numbers) for row in rows}
     names: dict[int, str] = {row[0]: row[1] for row in db.execute(_NAMES, {"keys": list(used)})}
     logged: dict[int, tuple[list[Any], list[Point]]] = {run.id: ([], []) for run in runs}
@@ -95,6 +95,17 @@ def records(db: sa.Connection, runs: Sequence[RunHead]) -> list[RunRecord]:
         logged[run][1].append(Point(names[key], value, time, step))
     used_by = uses(db, which["runs"])
     return [_record(run, *logged[run.id], used_by.get(run.id)) for run in runs]
+
+
+def _plain_rows(
+    db: sa.Connection, query: sa.Select[Any], values: dict[str, Any]
+) -> list[tuple[Any, ...]]:
+    """Return all rows as the driver makes them: there may be 100 000, and a `Row` is dear."""
+    result = db.execute(query, values)
+    try:
+        return list(result.cursor.fetchall())
+    finally:
+        result.close()
 
 
 def _record(

@@ -126,9 +126,8 @@ class RunSearch:
         """Return one query, or two: runs with the metric that comes first, then those without."""
         used = [c.operand for c in comparisons(search.condition)] if search.condition else []
         names = {o.key for o in (*used, *(order.operand for order in search.orders))}
-        conditions = RunConditions(
-            self._db.dialect.name, self._workspace, self._within, key_ids(self._db, names)
-        )
+        ids = key_ids(self._db, names)
+        conditions = RunConditions(self._db, self._workspace, self._within, ids)
         first = search.orders[0] if search.orders else None
         if first is None or first.operand.entity is not Entity.METRIC:
             one = _Select(jobs, self._terms(search, conditions))
@@ -150,7 +149,7 @@ class RunSearch:
                 m.key == conditions.key(first.operand.key),
                 column.is_not(None),
                 *(conditions.metric_term(c) for c in pulled),
-                *self._terms(rest, conditions, placed=True),
+                *self._terms(rest, conditions.of(m.run), placed=True),
             ],
         )
         one.sorts.append(Sort(column, first.descending, nullable=False))

@@ -27,7 +27,7 @@ def _glob(pattern: str) -> str:
     return kept.replace("%", "*").replace("_", "?")
 
 
-def compare_text(dialect: str, table: sa.Table, c: Compare) -> sa.ColumnElement[bool]:
+def compare_text(dialect: str, table: sa.FromClause, c: Compare) -> sa.ColumnElement[bool]:
     """Return a comparison of a text that is split into `text` and `rest`."""
     text, rest = table.c.text, table.c.rest
     if c.op in (Op.LIKE, Op.ILIKE):
@@ -35,6 +35,11 @@ def compare_text(dialect: str, table: sa.Table, c: Compare) -> sa.ColumnElement[
         return like(dialect, whole, str(c.values[0]), insensitive=c.op is Op.ILIKE)
     same = sa.or_(*(_is(text, rest, str(value)) for value in c.values))
     return same if c.op in (Op.EQ, Op.IN) else sa.not_(same)
+
+
+def begins_as(table: sa.FromClause, c: Compare) -> sa.ColumnElement[bool]:
+    """Return what the index on `text` alone can say of a comparison with whole texts."""
+    return table.c.text.in_([str(value)[:HEAD] for value in c.values])
 
 
 def _is(

@@ -204,46 +204,63 @@ def three(store: Store, workspace: int, start: Start) -> None:
     assert d.id
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("", "dcba"),
-        ("metrics.acc > 0.5", "cb"),
-        ("metrics.acc >= 0.5 AND metrics.acc != 0.9", "ca"),
-        ("metrics.acc = 0.5 OR params.lr = '1e-3'", "ba"),
-        ("NOT metrics.acc > 0.5", "da"),
-        ("metrics.acc IN (0.5, 0.7)", "ca"),
-        ("metrics.acc IS NULL", "d"),
-        ("metrics.unknown > 0", ""),
-        ("params.lr < 0.05", "b"),
-        ("params.lr = 0.001", "b"),
-        ("params.lr != '0.1'", "cb"),
-        ("params.lr IN ('x', '0.1')", "ca"),
-        ("params.lr IS NULL", "d"),
-        ("params.lr LIKE '%e-%'", "b"),
-        ("tags.team LIKE 'T_a%'", "a"),
-        ("tags.team LIKE 't%'", ""),
-        ("tags.team ILIKE 't%'", "cba"),
-        ("tags.team = 'T_a%'", "a"),
-        ("tags.`mlflow.runName` = 'Run b'", "b"),
-        ("status = 'FINISHED'", "d"),
-        ("status IN ('RUNNING', 'FAILED')", "cba"),
-        ("attributes.status != 'RUNNING'", "d"),
-        ("run_name LIKE 'Run %'", "cba"),
-        ("run_id IN ('a', 'c')", "ca"),
-        ("start_time < '2026-03-01T12:30:01+00:00'", "a"),
-        ("start_time <= 1772368201123", "ba"),
-        ("end_time IS NULL", "cba"),
-        ("duration >= 0", "d"),
-        ("experiment_name = 'e' AND kind = 'Run' AND user_id = 'ann'", "dcba"),
-        ("(metrics.acc > 0.6 OR status = 'FINISHED') AND NOT run_id = 'b'", "dc"),
-        ("artifact_uri LIKE 'mlflow-artifacts:/%/a/artifacts'", "a"),
-    ],
-)
+FILTERS = [
+    ("", "dcba"),
+    ("metrics.acc > 0.5", "cb"),
+    ("metrics.acc >= 0.5 AND metrics.acc != 0.9", "ca"),
+    ("metrics.acc = 0.5 OR params.lr = '1e-3'", "ba"),
+    ("NOT metrics.acc > 0.5", "da"),
+    ("metrics.acc IN (0.5, 0.7)", "ca"),
+    ("metrics.acc IS NULL", "d"),
+    ("metrics.unknown > 0", ""),
+    ("params.lr < 0.05", "b"),
+    ("params.lr = 0.001", "b"),
+    ("params.lr != '0.1'", "cb"),
+    ("params.lr IN ('x', '0.1')", "ca"),
+    ("params.lr IS NULL", "d"),
+    ("params.lr LIKE '%e-%'", "b"),
+    ("tags.team LIKE 'T_a%'", "a"),
+    ("tags.team LIKE 't%'", ""),
+    ("tags.team ILIKE 't%'", "cba"),
+    ("tags.team = 'T_a%'", "a"),
+    ("tags.`mlflow.runName` = 'Run b'", "b"),
+    ("status = 'FINISHED'", "d"),
+    ("status IN ('RUNNING', 'FAILED')", "cba"),
+    ("attributes.status != 'RUNNING'", "d"),
+    ("run_name LIKE 'Run %'", "cba"),
+    ("run_id IN ('a', 'c')", "ca"),
+    ("start_time < '2026-03-01T12:30:01+00:00'", "a"),
+    ("start_time <= 1772368201123", "ba"),
+    ("end_time IS NULL", "cba"),
+    ("duration >= 0", "d"),
+    ("experiment_name = 'e' AND kind = 'Run' AND user_id = 'ann'", "dcba"),
+    ("(metrics.acc > 0.6 OR status = 'FINISHED') AND NOT run_id = 'b'", "dc"),
+    ("artifact_uri LIKE 'mlflow-artifacts:/%/a/artifacts'", "a"),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), FILTERS)
 def test_a_filter_finds_what_it_says(
     store: Store, workspace: int, three: None, text: str, expected: str
 ) -> None:
     assert "".join(search(store, workspace, text)) == expected
+
+
+@pytest.mark.parametrize(("text", "expected"), FILTERS)
+@pytest.mark.parametrize("order", ["metrics.acc DESC", "start_time DESC"])
+def test_a_filter_finds_the_same_by_asking_each_run(
+    store: Store,
+    workspace: int,
+    three: None,
+    text: str,
+    expected: str,
+    order: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("lazulite.store.conditions.COMMON", -1)
+    best_first = order.startswith("metrics")
+    wanted = [run for run in "bcad" if run in expected] if best_first else list(expected)
+    assert search(store, workspace, text, order) == wanted
 
 
 @pytest.mark.parametrize(
