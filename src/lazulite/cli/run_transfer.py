@@ -83,7 +83,7 @@ class Progress:
             self._last = now
             counts = {kind: tally.new + tally.there for kind, tally in report.of.items()}
             text = (
-                f"{counts['runs']} runs, {counts['points']} points, "
+                f"{counts['runs']} runs, {report.progress} points, "
                 f"{counts['artifacts']} files ({size(counts['bytes'])})"
             )
             self._draw(text)

@@ -198,8 +198,8 @@ def _foreseen(sent: Sequence[t.SentVersion], there: list[Asset]) -> list[t.Place
 
 def _same(sent: t.SentVersion, there: Sequence[Asset]) -> Asset | None:
     for asset in there:
-        number = (asset.body.get("tags") or {}).get(NUMBER, asset.version)
-        if number == sent.version and millis(asset.created_at) == sent.created:
+        numbers = (asset.version, (asset.body.get("tags") or {}).get(NUMBER))
+        if sent.version in numbers and millis(asset.created_at) == sent.created:
             return asset
     return None
 

@@ -37,8 +37,10 @@ def import_from(
         InvalidInput: there is no such store.
         LazuliteError: it cannot be read, or the workspace not be written.
     """
-    with closing(open_source(uri, artifacts, os.environ)) as source:
-        target = WorkspaceTarget(session, source.shown, dry=wanted.dry)
+    with (
+        closing(open_source(uri, artifacts, os.environ)) as source,
+        closing(WorkspaceTarget(session, source.shown, dry=wanted.dry)) as target,
+    ):
         return Move(source, target, wanted, tell).carry_out()
 
 

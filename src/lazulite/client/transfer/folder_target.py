@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from hashlib import md5
 from pathlib import Path
 from typing import Any
@@ -28,14 +28,16 @@ from lazulite.client.transfer.records import (
 )
 from lazulite.client.transfer.staging import Staging, dump, place_name
 from lazulite.domain.errors import InvalidInput
+from lazulite.domain.job import FINAL
 from lazulite.domain.model import ModelStatus
 from lazulite.domain.run import (
     DEFAULT_EXPERIMENT,
     DEFAULT_EXPERIMENT_ID,
     RUN_NAME,
     RunStatus,
+    job_status,
 )
-from lazulite.formats.mlflow.stored import MODEL_STATUSES, RUN_STATUSES, owner_of
+from lazulite.formats.mlflow.stored import MODEL_STATUSES, RUN_STATUSES, owner_of, run_status_of
 from lazulite.formats.mlflow.transfer import Series, State, other_id
 
 SEAL = ".lazulite"  # file of a run that is whole
@@ -102,7 +104,7 @@ class FolderTarget:
             path = self._homes[owner] / "metrics" / one.key
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                count = self._append(path, one)
+                count = _append(path, one, self._lines.get(path, frozenset()))
             except (FileExistsError, NotADirectoryError, IsADirectoryError):
                 why = "another metric's name is the folder that its file would be in, or is in"
                 left.append(Left(f"{one.key!r} of {owner}", why))
@@ -130,12 +132,13 @@ class FolderTarget:
         """Give runs their end."""
         for run in runs:
             home = self._homes[run.id]
-            self._inputs(run, home)
+            _inputs(self._disk, run, home)
             for model, step in run.models_out:
                 use = _use("RUN_OUTPUT", model, ("MODEL_OUTPUT", run.id), {}) | {"step": step}
                 self._disk.appear(home / "outputs" / model, use, {})
             old = read_meta(home)
-            self._disk.write(home / META, dump(_run_record(run, home, whole=True, old=old)))
+            if job_status(run_status_of(old.get("status"))) not in FINAL:
+                self._disk.write(home / META, dump(_run_record(run, home, whole=True, old=old)))
             self._disk.write(home / SEAL, seals[run.id])
         return [self._points.get(run.id, 0) for run in runs]
 
@@ -159,11 +162,8 @@ class FolderTarget:
     def _taken(self, key: str) -> bool:
         return (self._root / key).exists() or (self._root / TRASH / key).exists()
 
-    def _home(self, experiment: str) -> Path:
-        return next(home for home in self._experiments.values() if home.name == experiment)
-
     def _begin(self, run: Run, seal: str) -> Placed:
-        home = self._home(run.experiment)
+        home = self._experiment(run.experiment)
         other = other_id(run.id, run.start)
         names = [run.id, other] if _RUN_ID.fullmatch(run.id) else [other]
         state, key = _find([home / name for name in names], "start_time", run.start)
@@ -194,7 +194,7 @@ class FolderTarget:
         return Placed(key, "open", before, len(lacking))
 
     def _begin_model(self, model: Model) -> Placed:
-        home = self._home(model.experiment) / "models"
+        home = self._experiment(model.experiment) / "models"
         other = f"m-{other_id(model.id, model.created)}"
         names = [model.id, other]
         state, key = _find([home / name for name in names], "creation_timestamp", model.created)
@@ -231,27 +231,8 @@ class FolderTarget:
         self._lines[path] = lines
         return len(lines)
 
-    def _append(self, path: Path, one: Series) -> int:
-        lines = [
-            _line(one, time, value, step)
-            for step, time, value in zip(one.steps, one.times, one.values, strict=True)
-        ]
-        known = self._lines.get(path, set())
-        new = [line for line in dict.fromkeys(lines) if line not in known]
-        with path.open("a") as file:
-            file.write("".join(new))
-        return len(new)
-
-    def _inputs(self, run: Run, home: Path) -> None:
-        for dataset in run.datasets:
-            key = md5(f"{dataset.name}{dataset.digest}".encode(), usedforsecurity=False).hexdigest()
-            record = {"name": dataset.name, "digest": dataset.digest, **dataset.body}
-            self._disk.appear(home.parent / "datasets" / key, record, {})
-            use = _use("DATASET", key, ("RUN", run.id), dataset.tags)
-            self._disk.appear(home / "inputs" / _input_id(key, run.id), use, {})
-        for model in run.models_in:
-            use = _use("MODEL", model, ("RUN", run.id), {})
-            self._disk.appear(home / "inputs" / _input_id(model, run.id), use, {})
+    def _experiment(self, key: str) -> Path:
+        return next(home for home in self._experiments.values() if home.name == key)
 
     def _location(self, source: str) -> str:
         owner = owner_of(source)
@@ -319,3 +300,26 @@ def _line(one: Series, time: int, value: float | None, step: int) -> str:
         if one.dataset:
             words += [one.dataset, one.digest or ""]
     return " ".join(map(str, words)) + "\n"
+
+
+def _inputs(disk: Staging, run: Run, home: Path) -> None:
+    for dataset in run.datasets:
+        key = md5(f"{dataset.name}{dataset.digest}".encode(), usedforsecurity=False).hexdigest()
+        record = {"name": dataset.name, "digest": dataset.digest, **dataset.body}
+        disk.appear(home.parent / "datasets" / key, record, {})
+        use = _use("DATASET", key, ("RUN", run.id), dataset.tags)
+        disk.appear(home / "inputs" / _input_id(key, run.id), use, {})
+    for model in run.models_in:
+        use = _use("MODEL", model, ("RUN", run.id), {})
+        disk.appear(home / "inputs" / _input_id(model, run.id), use, {})
+
+
+def _append(path: Path, one: Series, known: Set[str]) -> int:
+    lines = [
+        _line(one, time, value, step)
+        for step, time, value in zip(one.steps, one.times, one.values, strict=True)
+    ]
+    new = [line for line in dict.fromkeys(lines) if line not in known]
+    with path.open("a") as file:
+        file.write("".join(new))
+    return len(new)

@@ -45,6 +45,31 @@ class Wanted:
         return bool(self.experiments or self.runs)
 
 
+class Waiting:
+    """Points that are sent together."""
+
+    def __init__(self, target: Target, report: Report) -> None:
+        """Hold nothing yet."""
+        self._target = target
+        self._report = report
+        self._series: list[Series] = []
+        self._count = 0
+
+    def add(self, series: Series) -> None:
+        """Take points; send what waits if that is enough."""
+        self._series.append(series)
+        self._count += len(series.steps)
+        if self._count >= CHUNK:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send what waits."""
+        if self._series:
+            for left in self._target.points(self._series):
+                self._report.skip("points", left.path, left.reason)
+            self._series, self._count = [], 0
+
+
 class Move:
     """One transfer: experiments, runs, logged models, then names of the registry.
 
@@ -62,8 +87,7 @@ class Move:
         self._wanted = wanted
         self._tell = tell
         self._experiments: dict[str, str] = {}
-        self._waiting: list[Series] = []
-        self._count = 0  # points in _waiting
+        self._points = Waiting(target, self.report)
 
     def carry_out(self) -> Report:
         """Move everything that is wanted.
@@ -168,8 +192,8 @@ class Move:
             ours = msgspec.structs.replace(model, id=there.id)
             for series in model.points:
                 if series.run in self.runs:
-                    self._send(self._mapped(series, ours.id))
-            self._flush()
+                    self._points.add(self._mapped(series, ours.id))
+            self._points.flush()
             self._target.finish_model(ours)
 
     def _sendable_model(self, model: Model) -> Model:
@@ -201,7 +225,7 @@ class Move:
                 before.append(placed.points)
                 seals[ours.id] = seal_of(run)
         if ended and not self._wanted.dry:
-            self._flush()
+            self._points.flush()
             counts = self._target.finish(ended, seals)
             new = sum(counts) - sum(before)
             self.report.add("points", new=new, there=sum(before))
@@ -218,7 +242,9 @@ class Move:
             if self._wanted.dry:
                 self.report.add("points", new=len(series.steps))
             else:
-                self._send(msgspec.structs.replace(series, run=placed.id))
+                self._points.add(msgspec.structs.replace(series, run=placed.id))
+                self.report.progress += len(series.steps)
+                self._tell(self.report)
 
     def _ended(self, run: Run, placed: Placed) -> Run:
         gone = [use for use in run.models_in if use not in self.models]
@@ -237,19 +263,6 @@ class Move:
     def _mapped(self, series: Series, model: str) -> Series:
         run = self.runs[series.run].id
         return msgspec.structs.replace(series, run=run, model=model)
-
-    def _send(self, series: Series) -> None:
-        self._waiting.append(series)
-        self._count += len(series.steps)
-        if self._count >= CHUNK:
-            self._flush()
-
-    def _flush(self) -> None:
-        if self._waiting:
-            for left in self._target.points(self._waiting):
-                self.report.skip("points", left.path, left.reason)
-            self._waiting, self._count = [], 0
-            self._tell(self.report)
 
     def _move_files(self, owner: Run | Model, placed: Placed) -> None:
         if self._wanted.artifacts:

@@ -115,6 +115,12 @@ EXPORTED_CREATED = "lazulite.export.created"  # tag of a model or version: when 
 EXPORT_SEAL = "lazulite.export.seal"  # tag: the seal of what was exported
 
 
+def created_of(one: Model | Version) -> int:
+    """Return when it was made: what an export to a server could say by a tag only."""
+    said = one.tags.get(EXPORTED_CREATED, "")
+    return int(said) if said.isascii() and said.isdigit() else one.created
+
+
 class Source(Protocol):
     """Where things come from. All raise LazuliteError when it cannot be read (any more).
 

@@ -27,6 +27,7 @@ class Report:
     def __init__(self) -> None:
         """Count nothing yet."""
         self.of = {kind: Tally() for kind in KINDS}
+        self.progress = 0  # points that were sent so far, whatever is new of them
 
     def add(self, kind: str, *, new: int = 0, there: int = 0) -> None:
         """Count what is new, and what was there."""

@@ -12,6 +12,7 @@ from lazulite.client.transfer.records import (
     Name,
     NamePlaced,
     Version,
+    created_of,
 )
 from lazulite.client.transfer.server import ServerSource
 from lazulite.domain.errors import LazuliteError, NotFound
@@ -40,7 +41,7 @@ class ServerRegistry:
         known = {} if new else self._versions(one.name)
         done = []
         for version in one.versions:
-            number = known.get(version.version)
+            number = known.get((version.version, version.created))
             if number is None:
                 done.append(self._version(one.name, version, locations))
             else:
@@ -56,11 +57,14 @@ class ServerRegistry:
                 refused.append(alias)
         return NamePlaced(new, done, refused)
 
-    def _versions(self, name: str) -> dict[str, str]:
-        """Return the numbers of versions by what their numbers are here."""
+    def _versions(self, name: str) -> dict[tuple[str, int], str]:
+        """Return the numbers of versions by what their numbers and times are here."""
         found = next((one for one in self._source.names() if one.name == name), None)
         versions = found.versions if found else []
-        return {one.tags.get(EXPORTED_VERSION, one.version): one.version for one in versions}
+        return {
+            (one.tags.get(EXPORTED_VERSION, one.version), created_of(one)): one.version
+            for one in versions
+        }
 
     def _version(self, name: str, one: Version, locations: Mapping[str, str]) -> PlacedVersion:
         owner = owner_of(one.source)

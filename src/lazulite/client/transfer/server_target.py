@@ -27,7 +27,7 @@ from lazulite.client.transfer.records import (
 )
 from lazulite.client.transfer.server import ServerSource
 from lazulite.client.transfer.server_registry import ServerRegistry, pairs
-from lazulite.domain.errors import LazuliteError, NotFound, Unsupported
+from lazulite.domain.errors import InvalidInput, LazuliteError, NotFound, Unsupported
 from lazulite.domain.run import MAX_METRICS, MAX_PARAMS, RUN_NAME
 from lazulite.formats.mlflow.stored import PROXY, path_of, scheme_of
 from lazulite.formats.mlflow.transfer import Series
@@ -108,7 +108,8 @@ class ServerTarget:
 
     def files(self, owner: Run | Model) -> Mapping[str, int]:
         """Return the files that a run or a logged model has already."""
-        found = self._source.files(self._placed(owner))
+        placed = msgspec.structs.replace(owner, location=self._locations[owner.id])
+        found = self._source.files(placed)
         return {file.path: file.size for file in found if isinstance(file, File)}
 
     def put(self, owner: Run | Model, file: File) -> None:
@@ -130,7 +131,7 @@ class ServerTarget:
     def finish(self, runs: Sequence[Run], seals: Mapping[str, str]) -> Sequence[int]:
         """Give runs their end."""
         for run in runs:
-            self._relate(run)
+            _relate(self._api, run)
             self._log(run.id, tags=pairs({EXPORT_SEAL: seals[run.id]}))
             ended = {"run_id": run.id, "run_uuid": run.id, "status": run.status.value}
             self._api.call("POST", "runs/update", {**ended, "end_time": run.end})
@@ -155,7 +156,9 @@ class ServerTarget:
         self._api.close()
 
     def _begin(self, run: Run, seal: str) -> Placed:
-        there = self._found(run)
+        if self._is_its_own(f"runs/get?run_id={quote(run.id, safe='')}", "start_time", run.start):
+            return Placed(run.id, "kept")
+        there = _found(self._api, run)
         if there is None:
             asked = {
                 "experiment_id": run.experiment,
@@ -187,6 +190,16 @@ class ServerTarget:
         self._open[info["run_id"]] = msgspec.structs.replace(run, id=info["run_id"])
         return Placed(info["run_id"], "open", self._number(info["run_id"]), len(lacking))
 
+    def _is_its_own(self, rest: str, field: str, since: int) -> bool:
+        """Tell whether the very thing is there by its own id: it came from there."""
+        try:
+            reply = self._api.call("GET", rest)
+        except (NotFound, InvalidInput):
+            return False
+        info = next(iter(reply.values()))["info"]
+        self._locations[info.get("model_id") or info["run_id"]] = info["artifact_uri"]
+        return int(info.get(field) or 0) == since
+
     def _number(self, run: str) -> int:
         """Return how many points a run has: those it was sent, unless there were some before."""
         if run not in self._open:
@@ -194,17 +207,10 @@ class ServerTarget:
         series = self._source.points(self._open[run])
         return sum(len(one.steps) for one in series)
 
-    def _found(self, run: Run) -> dict[str, Any] | None:
-        asked = {
-            "experiment_ids": [run.experiment],
-            "filter": f"tags.`{EXPORTED}` = '{run.id}'",
-            "run_view_type": "ALL",
-            "max_results": 1,
-        }
-        found: list[dict[str, Any]] = self._api.call("POST", "runs/search", asked).get("runs", [])
-        return found[0] if found else None
-
     def _begin_model(self, model: Model) -> Placed:
+        rest = f"logged-models/{quote(model.id, safe='')}"
+        if self._is_its_own(rest, "creation_timestamp_ms", model.created):
+            return Placed(model.id, "kept")
         asked: dict[str, Any] = {
             "experiment_ids": [model.experiment],
             "filter": f"tags.`{EXPORTED_MODEL}` = '{model.id}'",
@@ -228,30 +234,39 @@ class ServerTarget:
         self._locations[info["model_id"]] = info["artifact_uri"]
         return Placed(info["model_id"], "new")
 
-    def _relate(self, run: Run) -> None:
-        who = {"run_id": run.id}
-        datasets: list[dict[str, Any]] = [
-            {
-                "dataset": {**use.body, "name": use.name, "digest": use.digest},
-                "tags": pairs(use.tags),
-            }
-            for use in run.datasets
-        ]
-        models = [{"model_id": model} for model in run.models_in]
-        if datasets or models:
-            asked = {**who, "datasets": datasets, "models": models}
-            self._api.call("POST", "runs/log-inputs", asked)
-        if run.models_out:
-            made = [{"model_id": model, "step": step} for model, step in run.models_out]
-            self._api.call("POST", "runs/outputs", {**who, "models": made})
-
     def _log(self, run: str, **what: Sequence[Mapping[str, Any]]) -> None:
         self._api.call("POST", "runs/log-batch", {"run_id": run, **what})
-
-    def _placed(self, owner: Run | Model) -> Run | Model:
-        return msgspec.structs.replace(owner, location=self._locations[owner.id])
 
 
 def _parts(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     for start in range(0, len(items), size):
         yield items[start : start + size]
+
+
+def _relate(api: Api, run: Run) -> None:
+    who = {"run_id": run.id}
+    datasets: list[dict[str, Any]] = [
+        {
+            "dataset": {**use.body, "name": use.name, "digest": use.digest},
+            "tags": pairs(use.tags),
+        }
+        for use in run.datasets
+    ]
+    models = [{"model_id": model} for model in run.models_in]
+    if datasets or models:
+        asked = {**who, "datasets": datasets, "models": models}
+        api.call("POST", "runs/log-inputs", asked)
+    if run.models_out:
+        made = [{"model_id": model, "step": step} for model, step in run.models_out]
+        api.call("POST", "runs/outputs", {**who, "models": made})
+
+
+def _found(api: Api, run: Run) -> dict[str, Any] | None:
+    asked = {
+        "experiment_ids": [run.experiment],
+        "filter": f"tags.`{EXPORTED}` = '{run.id}'",
+        "run_view_type": "ALL",
+        "max_results": 1,
+    }
+    found: list[dict[str, Any]] = api.call("POST", "runs/search", asked).get("runs", [])
+    return found[0] if found else None

@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from hashlib import md5
 from typing import Any, BinaryIO, TypeVar
 from urllib.parse import quote
 
 import msgspec
 
+from lazulite.client.rest import Connection
 from lazulite.client.session import Session
 from lazulite.client.transfer.records import (
     BATCH,
@@ -29,12 +31,14 @@ from lazulite.client.transfer.records import (
     PlacedExperiment,
     Run,
     Version,
+    created_of,
 )
 from lazulite.domain.errors import Conflict, InvalidInput, Unavailable
 from lazulite.formats.mlflow import transfer as t
 
 _IN_MEMORY = 1 << 20  # bytes of a file that is sent in one piece
 _TRIES = 5  # of a call, while the server is busy
+encode = msgspec.json.Encoder().encode
 T = TypeVar("T")
 S = TypeVar("S")
 
@@ -55,6 +59,9 @@ class WorkspaceTarget:
         self._connection = session.connection
         self._source = source
         self._dry = dry
+        self._sender = ThreadPoolExecutor(1, "points")
+        self._other = session.connection.another()
+        self._sent: Future[None] | None = None
 
     def experiment(self, one: Experiment) -> PlacedExperiment:
         """Make an experiment, unless it is there."""
@@ -76,16 +83,18 @@ class WorkspaceTarget:
 
     def begin(self, runs: Sequence[Run], seals: Mapping[str, str]) -> Sequence[Placed]:
         """Make runs that are not there."""
-        return self._each(runs, lambda some: self._begin(some, seals))
+        return _each(runs, lambda some: self._begin(some, seals))
 
     def points(self, series: Sequence[t.Series]) -> Sequence[Left]:
-        """Add points."""
-        self._post("points", t.LogSeries(list(series)))
+        """Add points, while the next are read; what comes after them waits for them."""
+        self._settle()
+        path, body = self._session.own("runs/import/points"), encode(t.LogSeries(list(series)))
+        self._sent = self._sender.submit(self._post, self._other, path, body)
         return ()
 
     def begin_models(self, models: Sequence[Model]) -> Sequence[Placed]:
         """Make logged models that are not there."""
-        return self._each(models, self._begin_models)
+        return _each(models, self._begin_models)
 
     def files(self, owner: Run | Model) -> Mapping[str, int]:
         """Return the files that a run or a logged model has already."""
@@ -107,6 +116,7 @@ class WorkspaceTarget:
 
     def finish(self, runs: Sequence[Run], seals: Mapping[str, str]) -> Sequence[int]:
         """Give runs their end."""
+        self._settle()
         ended = [
             t.EndedRun(
                 run=run.id,
@@ -128,7 +138,8 @@ class WorkspaceTarget:
     def finish_model(self, model: Model) -> None:
         """Give a logged model its status."""
         sent = t.EndedModel(model=model.id, status=model.status, modified=model.modified)
-        self._post("model", sent)
+        self._settle()
+        self._post(self._connection, self._session.own("runs/import/model"), encode(sent))
 
     def name(self, one: Name) -> NamePlaced:
         """Make a registered model with its versions, where name and numbers are free."""
@@ -153,7 +164,9 @@ class WorkspaceTarget:
         return NamePlaced(new, done, refused)
 
     def close(self) -> None:
-        """The session is the caller's."""
+        """Hang up; the session is the caller's."""
+        self._sender.shutdown()
+        self._other.close()
 
     def _begin(self, runs: Sequence[Run], seals: Mapping[str, str]) -> list[Placed]:
         sent = [
@@ -181,7 +194,7 @@ class WorkspaceTarget:
                 name=model.name,
                 model_type=model.model_type,
                 source_run=model.source_run,
-                created=_created(model),
+                created=created_of(model),
                 params=model.params,
                 tags=_own(model.tags),
             )
@@ -190,25 +203,19 @@ class WorkspaceTarget:
         placed = self._ask("models", t.BeginModels(models=sent, dry=self._dry), t.BegunModels)
         return [Placed(one.id, one.state) for one in placed.models]
 
-    def _each(
-        self, items: Sequence[S], send: Callable[[Sequence[S]], list[Placed]]
-    ) -> list[Placed]:
-        """Send items together; if one of them is refused, each alone, to know which."""
-        try:
-            return send(items)
-        except (InvalidInput, Conflict) as error:
-            if len(items) == 1:
-                return [Placed("", "kept", refused=error.message)]
-        return [placed for item in items for placed in self._each([item], send)]
-
     def _ask(self, rest: str, sent: msgspec.Struct, kind: type[T]) -> T:
         path = self._session.own(f"runs/import/{rest}")
         reply = self._connection.json("POST", path, msgspec.to_builtins(sent), repeat=True)
         return msgspec.convert(reply, kind)
 
-    def _post(self, rest: str, sent: msgspec.Struct) -> None:
-        path, body = self._session.own(f"runs/import/{rest}"), msgspec.json.encode(sent)
-        self._patiently(lambda: self._connection.send("POST", path, body, len(body)))
+    def _post(self, connection: Connection, path: str, body: bytes) -> None:
+        self._patiently(lambda: connection.send("POST", path, body, len(body)))
+
+    def _settle(self) -> None:
+        """Wait for the points that are on their way."""
+        if self._sent is not None:
+            self._sent.result()
+            self._sent = None
 
     def _send(self, path: str, content: BinaryIO, size: int, digest: str) -> None:
         content.seek(0)
@@ -232,7 +239,7 @@ def _version(one: Version) -> t.SentVersion:
     return t.SentVersion(
         version=one.tags.get(EXPORTED_VERSION, one.version),
         source=one.source,
-        created=_created(one),
+        created=created_of(one),
         modified=one.modified,
         run=one.run,
         model=one.model,
@@ -242,12 +249,6 @@ def _version(one: Version) -> t.SentVersion:
         stage=one.stage,
         tags=_own(one.tags),
     )
-
-
-def _created(one: Model | Version) -> int:
-    """Return when it was made: an export to a server can say that by a tag only."""
-    said = one.tags.get(EXPORTED_CREATED, "")
-    return int(said) if said.isascii() and said.isdigit() else one.created
 
 
 def _own(tags: Mapping[str, str]) -> dict[str, str]:
@@ -262,3 +263,13 @@ def _md5(content: BinaryIO) -> str:
     while part := content.read(_IN_MEMORY):
         found.update(part)
     return b64encode(found.digest()).decode()
+
+
+def _each(items: Sequence[S], send: Callable[[Sequence[S]], list[Placed]]) -> list[Placed]:
+    """Send items together; if one of them is refused, each alone, to know which."""
+    try:
+        return send(items)
+    except (InvalidInput, Conflict) as error:
+        if len(items) == 1:
+            return [Placed("", "kept", refused=error.message)]
+    return [placed for item in items for placed in _each([item], send)]
