@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import TypeGuard
+
 import msgspec
 
-from lazulite.client.transfer.records import File, Model, Placed, Run, Source, Target
+from lazulite.client.transfer.records import File, Left, Model, Placed, Run, Source, Target
 from lazulite.client.transfer.report import Report
-from lazulite.domain.errors import LazuliteError, Unavailable
+from lazulite.domain.errors import InvalidInput, LazuliteError, Unavailable
 from lazulite.domain.ids import clean_path
 
+TOGETHER = 16  # files that a target is given at once
 STAYS = "another file of this name is there: it stays"
 
 
@@ -38,29 +42,61 @@ def move_files(
         return
     ours = msgspec.structs.replace(whose, id=placed.id)
     has = {} if placed.state == "new" else target.files(ours)
+    waiting: list[File] = []
     for file in source.files(whose):
-        name = f"{whose.id}/{file.path}".rstrip("/")
-        if not isinstance(file, File):
-            report.skip("artifacts", name, file.reason)
-        elif file.path not in has:
-            reason = None if dry else _put(target, ours, file)
-            if reason is not None:
-                report.skip("artifacts", name, reason)
-                continue
+        if _is_to_go(file, has, report, whose.id):
+            waiting.append(file)
+        if len(waiting) == TOGETHER:
+            _put(None if dry else target, ours, waiting, report)
+            waiting = []
+    _put(None if dry else target, ours, waiting, report)
+
+
+def _is_to_go(
+    file: File | Left, has: Mapping[str, int], report: Report, owner: str
+) -> TypeGuard[File]:
+    """Tell whether a file is to be moved; count what is not."""
+    reason = file.reason if isinstance(file, Left) else _refused(file.path)
+    name = f"{owner}/{file.path}".rstrip("/")
+    if isinstance(file, Left) or reason is not None:
+        report.skip("artifacts", name, reason or "")
+        return False
+    if file.path not in has:
+        return True
+    if has[file.path] == file.size:
+        report.add("artifacts", there=1)
+        report.add("bytes", there=file.size)
+    else:
+        report.skip("artifacts", name, STAYS)
+    return False
+
+
+def _refused(path: str) -> str | None:
+    try:
+        clean_path(path)
+    except InvalidInput as error:
+        return error.message
+    return None
+
+
+def _put(target: Target | None, ours: Run | Model, files: list[File], report: Report) -> None:
+    reasons = target.put(ours, files) if target and files else [None] * len(files)
+    for file, reason in zip(files, reasons, strict=True):
+        if reason is None:
             report.add("artifacts", new=1)
             report.add("bytes", new=file.size)
-        elif has[file.path] == file.size:
-            report.add("artifacts", there=1)
-            report.add("bytes", there=file.size)
         else:
-            report.skip("artifacts", name, STAYS)
+            report.skip("artifacts", f"{ours.id}/{file.path}", reason)
 
 
-def _put(target: Target, ours: Run | Model, file: File) -> str | None:
-    """Move one file; return why it cannot be."""
+def attempt(work: Callable[[], None]) -> str | None:
+    """Do something with a file; return why it cannot be done.
+
+    Raises:
+        Unavailable: the source or the target is away, so that nothing can be done any more.
+    """
     try:
-        clean_path(file.path)
-        target.put(ours, file)
+        work()
     except Unavailable:
         raise
     except LazuliteError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence, Set
+from functools import partial
 from hashlib import md5
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from uuid import uuid4
 
 import msgspec
 
+from lazulite.client.transfer.artifacts import attempt
 from lazulite.client.transfer.folder import META, REGISTRY, TRASH, files_of, read_meta
 from lazulite.client.transfer.records import (
     EXPORTED,
@@ -122,11 +124,10 @@ class FolderTarget:
         folder = self._homes[owner.id] / "artifacts"
         return {path: place.stat().st_size for path, place in files_of(folder)}
 
-    def put(self, owner: Run | Model, file: File) -> None:
-        """Copy a file; it is there whole, or not at all."""
-        place = self._homes[owner.id] / "artifacts" / file.path
-        with file.open() as content:
-            self._disk.copy(content, place)
+    def put(self, owner: Run | Model, files: Sequence[File]) -> Sequence[str | None]:
+        """Copy files; each is there whole, or not at all."""
+        home = self._homes[owner.id] / "artifacts"
+        return [attempt(partial(self._copy, home, file)) for file in files]
 
     def finish(self, runs: Sequence[Run], seals: Mapping[str, str]) -> Sequence[int]:
         """Give runs their end."""
@@ -230,6 +231,10 @@ class FolderTarget:
         lines = set(whole.decode().splitlines(keepends=True))
         self._lines[path] = lines
         return len(lines)
+
+    def _copy(self, home: Path, file: File) -> None:
+        with file.open() as content:
+            self._disk.copy(content, home / file.path)
 
     def _experiment(self, key: str) -> Path:
         return next(home for home in self._experiments.values() if home.name == key)

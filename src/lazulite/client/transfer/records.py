@@ -178,6 +178,7 @@ class Target(Protocol):
     `begin` makes runs that are not whole before `finish`, which says how many points each has.
     What is there is never changed, only added to. `points` returns what it
     cannot keep. `files` are those that something has already.
+    `put` says of each file why it cannot be kept; None = it is.
     """
 
     @property
@@ -193,7 +194,7 @@ class Target(Protocol):
 
     def files(self, owner: Run | Model) -> Mapping[str, int]: ...
 
-    def put(self, owner: Run | Model, file: File) -> None: ...
+    def put(self, owner: Run | Model, files: Sequence[File]) -> Sequence[str | None]: ...
 
     def finish(self, runs: Sequence[Run], seals: Mapping[str, str]) -> Sequence[int]: ...
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import quote
 
 import msgspec
 
+from lazulite.client.transfer.artifacts import attempt
 from lazulite.client.transfer.foreign import Api
 from lazulite.client.transfer.records import (
     EXPORT_SEAL,
@@ -27,7 +29,7 @@ from lazulite.client.transfer.records import (
 )
 from lazulite.client.transfer.server import ServerSource
 from lazulite.client.transfer.server_registry import ServerRegistry, pairs
-from lazulite.domain.errors import InvalidInput, LazuliteError, NotFound, Unsupported
+from lazulite.domain.errors import InvalidInput, LazuliteError, NotFound
 from lazulite.domain.run import MAX_METRICS, MAX_PARAMS, RUN_NAME
 from lazulite.formats.mlflow.stored import PROXY, path_of, scheme_of
 from lazulite.formats.mlflow.transfer import Series
@@ -112,21 +114,13 @@ class ServerTarget:
         found = self._source.files(placed)
         return {file.path: file.size for file in found if isinstance(file, File)}
 
-    def put(self, owner: Run | Model, file: File) -> None:
-        """Upload a file.
-
-        Raises:
-            Unsupported: the server does not take files.
-        """
+    def put(self, owner: Run | Model, files: Sequence[File]) -> Sequence[str | None]:
+        """Upload files."""
         location = self._locations[owner.id]
         if scheme_of(location) != PROXY:
-            raise Unsupported(f"the server takes no files: it wants them at {location[:60]}")
-        rest = f"{_PROXIED}/{quote(f'{path_of(location)}/{file.path}')}"
-        with file.open() as content:
-            size = content.seek(0, 2)
-            content.seek(0)
-            body: Any = content.read() if size <= _IN_MEMORY else content
-            self._api.send(rest, body, size)
+            why = f"the server takes no files: it wants them at {location[:60]}"
+            return [why] * len(files)
+        return [attempt(partial(_upload, self._api, path_of(location), file)) for file in files]
 
     def finish(self, runs: Sequence[Run], seals: Mapping[str, str]) -> Sequence[int]:
         """Give runs their end."""
@@ -270,3 +264,11 @@ def _found(api: Api, run: Run) -> dict[str, Any] | None:
     }
     found: list[dict[str, Any]] = api.call("POST", "runs/search", asked).get("runs", [])
     return found[0] if found else None
+
+
+def _upload(api: Api, place: str, file: File) -> None:
+    with file.open() as content:
+        size = content.seek(0, 2)
+        content.seek(0)
+        body: Any = content.read() if size <= _IN_MEMORY else content
+        api.send(f"{_PROXIED}/{quote(f'{place}/{file.path}')}", body, size)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import time
-from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from hashlib import md5
-from typing import Any, BinaryIO, TypeVar
+from typing import TypeVar
 from urllib.parse import quote
 
 import msgspec
 
 from lazulite.client.rest import Connection
 from lazulite.client.session import Session
+from lazulite.client.transfer.lanes import Lanes, patiently
 from lazulite.client.transfer.records import (
     BATCH,
     EXPORT_SEAL,
@@ -33,9 +31,10 @@ from lazulite.client.transfer.records import (
     Version,
     created_of,
 )
-from lazulite.domain.errors import Conflict, InvalidInput, Unavailable
+from lazulite.domain.errors import Conflict, InvalidInput
 from lazulite.formats.mlflow import transfer as t
 
+_LANES = 4  # files that are sent at once
 _IN_MEMORY = 1 << 20  # bytes of a file that is sent in one piece
 _TRIES = 5  # of a call, while the server is busy
 encode = msgspec.json.Encoder().encode
@@ -61,6 +60,7 @@ class WorkspaceTarget:
         self._dry = dry
         self._sender = ThreadPoolExecutor(1, "points")
         self._other = session.connection.another()
+        self._lanes = Lanes(session)
         self._sent: Future[None] | None = None
 
     def experiment(self, one: Experiment) -> PlacedExperiment:
@@ -103,16 +103,10 @@ class WorkspaceTarget:
         found: dict[str, int] = self._connection.json("GET", path)["files"]
         return found
 
-    def put(self, owner: Run | Model, file: File) -> None:
-        """Upload a file; it is there whole, or not at all."""
+    def put(self, owner: Run | Model, files: Sequence[File]) -> Sequence[str | None]:
+        """Upload files, some at a time; each is there whole, or not at all."""
         middle = owner.id if isinstance(owner, Run) else f"models/{owner.id}"
-        place = quote(f"{owner.experiment or 0}/{middle}/artifacts/{file.path}")
-        scope = f"/mlflow/v1.0{self._session.workspace.arm}"
-        path = f"{scope}/api/2.0/mlflow-artifacts/artifacts/{place}"
-        with file.open() as content:
-            size = content.seek(0, 2)
-            digest = _md5(content)
-            self._patiently(lambda: self._send(path, content, size, digest))
+        return self._lanes.put(f"{owner.experiment or 0}/{middle}/artifacts", files)
 
     def finish(self, runs: Sequence[Run], seals: Mapping[str, str]) -> Sequence[int]:
         """Give runs their end."""
@@ -167,6 +161,7 @@ class WorkspaceTarget:
         """Hang up; the session is the caller's."""
         self._sender.shutdown()
         self._other.close()
+        self._lanes.close()
 
     def _begin(self, runs: Sequence[Run], seals: Mapping[str, str]) -> list[Placed]:
         sent = [
@@ -209,30 +204,13 @@ class WorkspaceTarget:
         return msgspec.convert(reply, kind)
 
     def _post(self, connection: Connection, path: str, body: bytes) -> None:
-        self._patiently(lambda: connection.send("POST", path, body, len(body)))
+        patiently(lambda: connection.send("POST", path, body, len(body)))
 
     def _settle(self) -> None:
         """Wait for the points that are on their way."""
         if self._sent is not None:
             self._sent.result()
             self._sent = None
-
-    def _send(self, path: str, content: BinaryIO, size: int, digest: str) -> None:
-        content.seek(0)
-        body: Any = content.read() if size <= _IN_MEMORY else content
-        self._connection.send("PUT", path, body, size, {"Content-MD5": digest})
-
-    def _patiently(self, send: Callable[[], None]) -> None:
-        """Send; again while the server is busy, or hung up on an idle connection."""
-        for trial in range(_TRIES):
-            try:
-                send()
-            except Unavailable:
-                if trial == _TRIES - 1:
-                    raise
-                time.sleep(0.05 * 4**trial)
-            else:
-                return
 
 
 def _version(one: Version) -> t.SentVersion:
@@ -255,14 +233,6 @@ def _own(tags: Mapping[str, str]) -> dict[str, str]:
     """Return tags without those that an export of ours added."""
     added = (EXPORTED, EXPORTED_CREATED, EXPORTED_MODEL, EXPORTED_VERSION, EXPORT_SEAL)
     return {key: value for key, value in tags.items() if key not in added}
-
-
-def _md5(content: BinaryIO) -> str:
-    content.seek(0)
-    found = md5(usedforsecurity=False)
-    while part := content.read(_IN_MEMORY):
-        found.update(part)
-    return b64encode(found.digest()).decode()
 
 
 def _each(items: Sequence[S], send: Callable[[Sequence[S]], list[Placed]]) -> list[Placed]:
