@@ -73,7 +73,7 @@ def test_what_the_steps_of_a_pipeline_log_is_in_their_runs(server: Server, tmp_p
     assert server.wait("p", timeout=500)["status"] == "Completed", server.tail()
 
     def search(text: str) -> dict[str, dict[str, object]]:
-        body = {"filter": text, "order_by": ["run_name"]}
+        body = {"experiment_ids": ["*"], "filter": text, "order_by": ["run_name"]}
         found = server.request("POST", "/api/2.0/mlflow/runs/search", body).get("runs", [])
         return {run["info"]["run_id"]: run["data"] for run in found}
 

@@ -42,7 +42,7 @@ def search(
     body: dict[str, Any] = {
         "filter": text,
         "order_by": list(orders),
-        "experiment_ids": [experiment_id(session, name) for name in experiments],
+        "experiment_ids": [experiment_id(session, name) for name in experiments] or ["*"],
         "run_view_type": _VIEWS[deleted],
     }
     found: list[dict[str, Any]] = []

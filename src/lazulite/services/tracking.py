@@ -230,16 +230,16 @@ def history(
 def search(
     services: Services,
     ids: WorkspaceId,
-    experiments: Sequence[str],
+    experiments: Sequence[str] | None,
     asked: Search,
     view: View,
 ) -> Listed[RunRecord]:
-    """Return one page of the runs that a search finds; no experiment named means every one."""
+    """Return one page of the runs that a search finds; None means every experiment."""
 
     def work(tx: Tx) -> Listed[RunRecord]:
         workspace = tx.workspaces.get(ids).id
-        rows = rows_of(tx, workspace, experiments)
-        return tx.runs.search(workspace, rows if experiments else None, asked, view)
+        rows = None if experiments is None else rows_of(tx, workspace, experiments)
+        return tx.runs.search(workspace, rows, asked, view)
 
     return services.store.read(work)
 

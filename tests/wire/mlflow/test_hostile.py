@@ -104,7 +104,7 @@ def test_too_many_results_are_refused(server: Live, count: int) -> None:
 
 @pytest.mark.parametrize("token", ["x", "eyJvZmZzZXQiOiAxMH0=", "\u0000", "A" * 10_000])
 def test_forged_page_tokens_are_refused(server: Live, run: str, token: str) -> None:
-    body = {"page_token": token}
+    body = {"experiment_ids": ["*"], "page_token": token}
     refused(post(server, "runs/search", body), 400, "INVALID_PARAMETER_VALUE")
     refused(post(server, "experiments/search", body), 400, "INVALID_PARAMETER_VALUE")
 

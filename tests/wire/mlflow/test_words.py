@@ -179,3 +179,11 @@ def test_what_the_registry_does_not_have_is_told_in_its_words(server: Live) -> N
     gone = server.call("DELETE", f"{API}/logged-models/{model}/tags/x")
     assert gone.status == 404
     assert gone.body["message"] == f"No tag with key 'x' found for model with ID '{model}'."
+
+
+def test_a_search_in_no_experiment_finds_nothing_and_in_every_one_all(
+    server: Live, run: str
+) -> None:
+    assert post(server, "runs/search", {}).body == {}
+    body = {"experiment_ids": ["*"], "filter": f"run_id = '{run}'"}
+    assert len(post(server, "runs/search", body).body["runs"]) == 1

@@ -16,6 +16,7 @@ from lazulite.ports.listed import Listed
 from lazulite.services import tracking
 from lazulite.wire.http import Call, Reply
 
+EVERY = "*"  # stands for every experiment of the workspace; MLflow has no word for it
 MAX_RESULTS = 50_000
 PAGE = 1000  # runs that are in memory at once
 SIZE = 4 << 20  # bytes that a piece should have, where fewer runs have as many
@@ -34,10 +35,12 @@ def search(call: Call) -> Reply:
         after=asked.page_token or None,
     )
 
+    if not asked.experiment_ids:  # the client's way to say "in none", as in MLflow
+        return Reply(body={})
+    within = None if asked.experiment_ids == [EVERY] else asked.experiment_ids
+
     def find(question: Search) -> Listed[RunRecord]:
-        return tracking.search(
-            call.services, call.here, asked.experiment_ids, question, asked.run_view_type
-        )
+        return tracking.search(call.services, call.here, within, question, asked.run_view_type)
 
     found = find(msgspec.structs.replace(question, limit=min(question.limit, PAGE)))
     if found.next is None or question.limit <= PAGE:
