@@ -59,8 +59,9 @@ def lazulite(
 
 def test_runs_are_listed_with_their_metrics(lazulite: Lazulite, runs: list[str]) -> None:
     head, _, first, second = lazulite("list", "-o", "table").splitlines()
-    assert head.split() == ["Run", "Name", "Status", "Started", "loss"]
+    assert head.split() == ["Run", "Name", "Status", "Started", "loss", "(min)"]
     assert first.split()[1:3] == ["fast", "RUNNING"]
+    assert first.split()[-1] == "0.0952381"
     assert second.split()[1] == "slow"
 
 
@@ -72,22 +73,55 @@ def test_a_search_filters_and_sorts(lazulite: Lazulite, runs: list[str]) -> None
     )
 
 
+def test_a_list_has_the_columns_that_are_asked_for(lazulite: Lazulite, runs: list[str]) -> None:
+    words = (
+        "-m",
+        "loss:first",
+        "-m",
+        "loss:max",
+        "-m",
+        "loss:last",
+        "-m",
+        "none",
+        "--param",
+        "rate",
+    )
+    head, _, first, _ = lazulite("list", *words, "--tag", "x", "-o", "table").splitlines()
+    assert head.split("Started")[1].split() == [
+        *("loss", "(first)", "loss", "(max)", "loss", "(last)", "none", "(max)", "rate", "x"),
+    ]
+    assert first.split()[-4:] == ["1", "1", "0.0952381", "0.5"]
+
+
+def test_data_has_every_value_of_every_metric(lazulite: Lazulite, runs: list[str]) -> None:
+    found = json.loads(lazulite("list"))[0]
+    assert found["best"] == found["min"] == {"loss": pytest.approx(1 / 10.5)}
+    assert found["max"] == found["first"] == {"loss": 1.0}
+
+
 def test_a_wrong_filter_is_told_with_its_place(lazulite: Lazulite, runs: list[str]) -> None:
     assert "Invalid filter at character 13" in lazulite("search", "metrics.loss", code=1)
+    *_, shown, mark = lazulite("search", "params.a = 'x' AND AND", code=1).splitlines()
+    assert shown == "  params.a = 'x' AND AND"
+    assert shown[mark.index("^") :] == "AND"
     assert "experiment 'none' does not exist" in lazulite("search", "-e", "none", code=3)
 
 
 def test_runs_are_compared_by_what_differs(lazulite: Lazulite, runs: list[str]) -> None:
-    text = lazulite("compare", *runs, "-o", "table")
-    assert [line.split()[0] for line in text.splitlines()[2:]] == ["params.rate", "metrics.loss"]
+    rate, loss = lazulite("compare", *runs, "-o", "table").splitlines()[2:]
+    assert rate.split() == ["params.rate", "0.1", "0.5"]
+    assert loss.split() == ["metrics.loss", "(min)", "0.344828", "0.0952381", "*"]
+    assert json.loads(lazulite("compare", *runs))[1]["best"] == [runs[1]]
+    lazulite("compare", runs[0], "nobody", code=3)
     assert "params.same" in lazulite("compare", "--all", *runs, "-o", "table")
 
 
 def test_metrics_have_their_extremes_and_a_curve(lazulite: Lazulite, runs: list[str]) -> None:
     [row] = json.loads(lazulite("metrics", runs[1]))
-    assert (row["metric"], row["max"], row["first"]) == ("loss", "1", "1")
-    assert row["curve"].startswith("█")
-    assert row["curve"].endswith("▁")
+    assert (row["metric"], row["max"], row["first"]) == ("loss", 1.0, 1.0)
+    assert (row["points"][0], len(row["points"])) == ([0, 1.0], 20)
+    text = lazulite("metrics", runs[1], "loss", "-o", "table")
+    assert text.splitlines()[2].split() == ["loss", "1", "0.0952381", "1", "0.0952381"]
 
 
 def test_files_of_a_run_are_listed(lazulite: Lazulite, runs: list[str], server: Live) -> None:
@@ -136,5 +170,6 @@ def test_a_sparkline_keeps_peaks_and_gaps() -> None:
     assert sparkline([1, 1]) == "▁▁"
     assert sparkline([0, math.nan, 7]) == "▁ █"
     assert sparkline([math.nan]) == " "
+    assert len(sparkline([1.0, 2.0, 3.0], 2)) == 2
     long = sparkline([0.0] * 500 + [9.0] + [0.0] * 500)
     assert (len(long) <= 40, long.count("█")) == (True, 1)

@@ -61,6 +61,11 @@ class Call:
         return self.format is not None or self.query is not None
 
     @property
+    def as_table(self) -> bool:
+        """Whether rows become a table."""
+        return self.for_people or (self.format == "table" and self.query is None)
+
+    @property
     def for_people(self) -> bool:
         """Whether the result goes to a terminal, and nobody asked for a format."""
         return not self.wants_data and sys.stdout.isatty()

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -14,9 +13,9 @@ from lazulite.cli.names import Name
 from lazulite.cli.output import Column
 from lazulite.cli.run_files import download, upload
 from lazulite.cli.run_transfer import export, import_
-from lazulite.cli.sparkline import sparkline
-from lazulite.domain.usage import PREFIX
+from lazulite.domain.errors import InvalidInput
 
+F = TypeVar("F", bound=Callable[..., Any])
 _RUN = click.argument("run", type=Name("jobs"))
 _MOST = click.option(
     "-r",
@@ -28,15 +27,16 @@ _MOST = click.option(
 _EXPERIMENT = click.option(
     "-e", "--experiment", "experiments", multiple=True, help="Only of this one; repeatable."
 )
-_METRICS = 4  # columns of metrics in a table
-_CURVE_COLUMNS = (
-    Column("Metric", "metric"),
-    Column("First", "first"),
-    Column("Min", "min"),
-    Column("Max", "max"),
-    Column("Last", "last"),
-    Column("Curve", "curve"),
+_METRIC = click.option(
+    "-m",
+    "--metric",
+    "metrics",
+    metavar="KEY[:WAY]",
+    multiple=True,
+    help="A column of this metric: best (else), last, min, max or first; repeatable.",
 )
+_PARAM = click.option("--param", "params", metavar="KEY", multiple=True, help="A column of this.")
+_TAG = click.option("--tag", "tags", metavar="KEY", multiple=True, help="A column of this.")
 _BIN_COLUMNS = (
     Column("Run", "id"),
     Column("Name", "name"),
@@ -58,39 +58,53 @@ command.add_command(upload)
 command.add_command(download)
 
 
-@command.command("list")
-@_EXPERIMENT
-@click.option("--deleted", is_flag=True, help="Only those in the bin.")
-@_MOST
-@common
-def list_(call: Call, experiments: tuple[str, ...], max_results: int, *, deleted: bool) -> None:
-    """List runs, newest first."""
-    from lazulite.client import runs
+def _shown(function: F) -> F:
+    """Add what a list of runs takes."""
+    for option in (_TAG, _PARAM, _METRIC, _MOST, _EXPERIMENT):
+        function = option(function)
+    return function
 
-    found = runs.search(call.session, experiments=experiments, deleted=deleted, most=max_results)
-    call.show(found, _columns(found))
+
+@command.command("list")
+@click.option("--deleted", is_flag=True, help="Only those in the bin.")
+@_shown
+@common
+def list_(call: Call, *, deleted: bool, **asked: Any) -> None:
+    """List runs, newest first, with the best value of their metrics."""
+    _list(call, {"deleted": deleted}, **asked)
 
 
 @command.command()
 @click.argument("text", metavar="FILTER", default="")
 @click.option("-s", "--sort", "orders", multiple=True, help="As in 'metrics.acc DESC'; repeatable.")
-@_EXPERIMENT
-@_MOST
+@_shown
 @common
-def search(
+def search(call: Call, text: str, orders: tuple[str, ...], **asked: Any) -> None:
+    """Find runs: "metrics.acc > 0.9 AND NOT params.kind = 'tree'"."""
+    from lazulite.cli.run_table import pointed
+
+    try:
+        _list(call, {"text": text, "orders": orders}, **asked)
+    except InvalidInput as error:
+        raise pointed(error, text) from None
+
+
+def _list(
     call: Call,
-    text: str,
-    orders: tuple[str, ...],
+    which: dict[str, Any],
+    *,
     experiments: tuple[str, ...],
     max_results: int,
+    **keys: tuple[str, ...],
 ) -> None:
-    """Find runs: "metrics.acc > 0.9 AND NOT params.kind = 'tree'"."""
-    from lazulite.client import runs
+    from lazulite.cli.run_table import Chosen, columns, read_metric, usual
+    from lazulite.client import runs, summaries
 
-    found = runs.search(
-        call.session, text, orders=orders, experiments=experiments, most=max_results
-    )
-    call.show(found, _columns(found))
+    found = runs.search(call.session, **which, experiments=experiments, most=max_results)
+    metrics = [read_metric(text) for text in keys["metrics"]] or usual(found)
+    needed = [one.key for one in metrics] if call.as_table else None
+    summaries.add(call.session, found, needed)
+    call.show(found, columns(Chosen(metrics, keys["params"], keys["tags"])))
 
 
 @command.command()
@@ -102,9 +116,11 @@ def show(call: Call, run: str) -> None:
 
     found = runs.whole(call.session, run)
     if call.for_people:
+        from lazulite.cli.run_curves import drawn
         from lazulite.cli.run_record import told
 
         found = told(call.session, found)
+        found["metrics"] = drawn(call.session, run, found.get("metrics", {}))
     call.show(found)
 
 
@@ -113,11 +129,20 @@ def show(call: Call, run: str) -> None:
 @click.option("--all", "everything", is_flag=True, help="What is the same, too.")
 @common
 def compare(call: Call, names: tuple[str, ...], *, everything: bool) -> None:
-    """Show in what runs differ."""
-    from lazulite.client import runs
+    """Show in what runs differ, of any experiments; * is the best of a metric."""
+    from lazulite.cli.run_table import bests, compared, left_out
+    from lazulite.client import runs, summaries
 
-    found = [runs.get(call.session, name) for name in names]
-    call.show(runs.differing(found, everything=everything), _compared(found))
+    found = summaries.several(call.session, names)
+    summaries.add(call.session, found, None)
+    rows = runs.differing([{**run, "metrics": run["best"]} for run in found], everything=everything)
+    bests(found, rows)
+    if not call.as_table:
+        call.show(rows)
+        return
+    call.show(*compared(found, rows))
+    if more := left_out(found, rows):
+        call.say(more)
 
 
 @command.command()
@@ -126,11 +151,21 @@ def compare(call: Call, names: tuple[str, ...], *, everything: bool) -> None:
 @common
 def metrics(call: Call, run: str, keys: tuple[str, ...]) -> None:
     """Show the metrics of a run: first, least, most and last value, and the curve."""
-    from lazulite.client import runs
+    from lazulite.cli import run_curves
+    from lazulite.client import runs, summaries
 
-    wanted = keys or sorted(runs.get(call.session, run)["metrics"])
-    curves = ((key, runs.curve(call.session, run, key)) for key in wanted)
-    call.show([_summary(key, points) for key, points in curves if points], _CURVE_COLUMNS)
+    found = runs.get(call.session, run)
+    summaries.add(call.session, [found], keys or None)
+    rows = run_curves.rows(found, keys)
+    wanted = len(keys) or run_curves.DRAWN
+    for row in rows[:wanted] if call.for_people or not call.as_table else ():
+        row["points"] = run_curves.points(call.session, run, row["metric"])
+    if not call.as_table:
+        call.show(rows)
+        return
+    call.show(*run_curves.table(rows, drawn=call.for_people))
+    if len(rows) > wanted:
+        call.say(f"curves of the first {wanted} of {len(rows)} metrics: name others to see theirs")
 
 
 @command.command()
@@ -191,58 +226,3 @@ def purge(call: Call, older_than: int | None, *, dry_run: bool, yes: bool) -> No
         confirm("Delete them for good?", yes=yes)
         found = runs.purge(call.session, before=before, dry=False)
     call.show(found, _BIN_COLUMNS)
-
-
-def _columns(found: Sequence[dict[str, Any]]) -> list[Column]:
-    """Return the columns of a list: the metrics that most of its runs have are among them."""
-    counts: dict[str, int] = {}
-    for run in found:
-        for key in run["metrics"]:
-            if key.startswith(PREFIX):
-                continue  # of machines: every job has them, and nobody compares runs by them
-            counts[key] = counts.get(key, 0) + 1
-    keys = sorted(counts, key=lambda key: (-counts[key], key))[:_METRICS]
-    return [
-        Column("Run", "id"),
-        Column("Name", "name"),
-        Column("Status", "status"),
-        Column("Started", lambda run: _time(run["start_time"])),
-        *(Column(key, partial(_metric, key)) for key in keys),
-    ]
-
-
-def _compared(found: Sequence[dict[str, Any]]) -> list[Column]:
-    return [
-        Column("What", "what"),
-        *(Column(run["name"], partial(_of, run["id"])) for run in found),
-    ]
-
-
-def _metric(key: str, run: dict[str, Any]) -> object:
-    return _number(run["metrics"].get(key))
-
-
-def _of(run: str, row: dict[str, Any]) -> object:
-    return _number(row.get(run))
-
-
-def _summary(key: str, points: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    values = [float(point["value"]) for point in points]
-    real = [value for value in values if value == value]
-    return {
-        "metric": key,
-        "first": _number(values[0]),
-        "min": _number(min(real, default=None)),
-        "max": _number(max(real, default=None)),
-        "last": _number(values[-1]),
-        "curve": sparkline(values),
-    }
-
-
-def _time(millis: int) -> str:
-    local = datetime.fromtimestamp(millis / 1000, UTC).astimezone()
-    return local.strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _number(value: object) -> object:
-    return f"{value:.6g}" if isinstance(value, float) else value

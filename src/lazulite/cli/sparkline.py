@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 _BARS = "▁▂▃▄▅▆▇█"
-WIDTH = 40  # characters at most
+WIDTH = 40  # characters, where nobody says how many fit
 
 
-def sparkline(values: Sequence[float]) -> str:
+def sparkline(values: Sequence[float], width: int = WIDTH) -> str:
     """Return a bar per value, a space for NaN; of a long curve the highest of each piece."""
-    size = -(-len(values) // WIDTH) or 1
+    size = -(-len(values) // width) or 1
     pieces = [values[at : at + size] for at in range(0, len(values), size)]
     heights = [max((v for v in piece if v == v), default=None) for piece in pieces]
     known = [height for height in heights if height is not None]

@@ -247,8 +247,11 @@ def read_error(status: int, body: bytes) -> LazuliteError:
         found = whole if "error_code" in whole else whole["error"]
         message, code, target = found["message"], found.get("code"), found.get("target")
     except (ValueError, KeyError, TypeError):
-        message, code, target = f"the server answered {status}", None, None
+        found, message, code, target = {}, f"the server answered {status}", None, None
     kind = _by_code().get(code) or _BY_STATUS.get(status, LazuliteError)
+    at = found.get("position") if isinstance(found, dict) else None  # in a filter of MLflow's
+    if at is not None:
+        return kind(message, path="filter", at=at)
     return kind(message, path=target or None)
 
 

@@ -71,6 +71,15 @@ class Point(NamedTuple):
     step: int
 
 
+class Summary(NamedTuple):
+    """What is known of a metric without its points; None = NaN."""
+
+    last: float | None
+    min: float | None
+    max: float | None
+    first: float | None
+
+
 class RunHead(msgspec.Struct, frozen=True, kw_only=True):
     """What a run is, without what was logged to it."""
 

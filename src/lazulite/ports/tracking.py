@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from lazulite.domain.job import Job
-from lazulite.domain.run import Batch, Experiment, Point, RunHead, RunRecord, View
+from lazulite.domain.run import Batch, Experiment, Point, RunHead, RunRecord, Summary, View
 from lazulite.domain.search import Search
 from lazulite.ports.listed import Listed
 
@@ -68,13 +68,18 @@ class Runs(Protocol):
 class Metrics(Protocol):
     """Points of metrics, in the order of step, time, value.
 
-    `count` is of all metrics of a run. `sampled` gives a part of a metric in at most `limit` points
+    `count` is of all metrics of a run. `summaries` are of metrics of several runs, by their names,
+    at most `limit`; keys None = all. `sampled` gives a part of a metric in at most `limit` points
     and the two at its ends: the lowest and the highest of each piece of it.
     """
 
     def history(self, run: int, key: str, limit: int, after: str | None) -> Listed[Point]: ...
 
     def count(self, run: int) -> int: ...
+
+    def summaries(
+        self, workspace: int, runs: Sequence[str], keys: Sequence[str] | None, limit: int
+    ) -> list[tuple[str, str, Summary]]: ...
 
     def sampled(
         self, run: int, key: str, steps: tuple[int | None, int | None], limit: int

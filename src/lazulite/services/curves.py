@@ -6,11 +6,14 @@ from collections.abc import Sequence
 
 import msgspec
 
-from lazulite.domain.errors import NotFound
+from lazulite.domain.errors import InvalidInput, NotFound
 from lazulite.domain.ids import WorkspaceId
-from lazulite.domain.run import Point
+from lazulite.domain.run import Point, Summary
 from lazulite.ports.store import Tx
 from lazulite.services.context import Services
+
+MAX_SUMMARIES = 250_000  # of one answer: 20 runs of 12 000 metrics
+MAX_RUNS = 1000
 
 
 class Curves(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +52,29 @@ def sampled(services: Services, ids: WorkspaceId, asked: Curves) -> list[tuple[s
         ]
 
     return services.store.read(work)
+
+
+def summaries(
+    services: Services, ids: WorkspaceId, runs: Sequence[str], keys: Sequence[str] | None
+) -> list[tuple[str, str, Summary]]:
+    """Return last, least, most and first value of metrics of runs; keys None = all.
+
+    Raises:
+        InvalidInput: that is more than one answer holds.
+    """
+
+    def work(tx: Tx) -> list[tuple[str, str, Summary]]:
+        workspace = tx.workspaces.get(ids).id
+        return tx.metrics.summaries(workspace, runs, keys, MAX_SUMMARIES + 1)
+
+    found = services.store.read(work)
+    if len(found) > MAX_SUMMARIES or len(runs) > MAX_RUNS:
+        raise InvalidInput(
+            f"ask for at most {MAX_SUMMARIES} metrics of {MAX_RUNS} runs at once: "
+            "name fewer runs, or keys",
+            path="runs",
+        )
+    return found
 
 
 def _rows(tx: Tx, ids: WorkspaceId, asked: Curves) -> list[tuple[str, int]]:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from lazulite.domain.errors import InvalidInput
-from lazulite.domain.run import Point
+from lazulite.domain.run import Point, Summary
 from lazulite.ports.listed import Listed
 from lazulite.store.keys import key_ids
 from lazulite.store.points import NAN
 from lazulite.store.sampling import sampled
-from lazulite.store.tracking_tables import metrics
+from lazulite.store.tables import jobs
+from lazulite.store.tracking_tables import keys, latest_metrics, metrics
 
 _m = metrics.c
 _HISTORY = (
@@ -26,6 +27,12 @@ _HISTORY = (
 _HISTORY_AFTER = _HISTORY.where(
     sa.tuple_(_m.step, _m.time, _m.value)
     > sa.tuple_(sa.bindparam("step"), sa.bindparam("time"), sa.bindparam("value"))
+)
+_l = latest_metrics.c
+_SUMMARIES = (
+    sa.select(jobs.c.name, keys.c.name, _l.last, _l.min, _l.max, _l.first)
+    .join_from(jobs, latest_metrics, _l.run == jobs.c.id)
+    .join(keys, keys.c.id == _l.key)
 )
 _COUNT = sa.select(sa.func.count()).select_from(metrics).where(_m.run == sa.bindparam("run"))
 
@@ -57,6 +64,16 @@ class SqlMetrics:
     def count(self, run: int) -> int:
         """Count the points of a run."""
         return int(self._db.execute(_COUNT, {"run": run}).scalar_one())
+
+    def summaries(
+        self, workspace: int, runs: Sequence[str], names: Sequence[str] | None, limit: int
+    ) -> list[tuple[str, str, Summary]]:
+        """Return what is known of the metrics of runs."""
+        query = _SUMMARIES.where(jobs.c.workspace == workspace, jobs.c.name.in_(runs))
+        if names is not None:
+            query = query.where(_l.key.in_(key_ids(self._db, names).values()))
+        rows = self._db.execute(query.limit(limit))
+        return [(run, key, Summary(*values)) for run, key, *values in rows]
 
     def sampled(
         self, run: int, key: str, steps: tuple[int | None, int | None], limit: int

@@ -1,10 +1,10 @@
-"""Our own routes for runs: empty the bin, and import, which MLflow's API cannot."""
+"""Our own routes for runs: empty the bin, summaries, import; MLflow's API has none of them."""
 
 from __future__ import annotations
 
 from lazulite.domain.access import Action
 from lazulite.formats.azure.envelope import convert
-from lazulite.services import purge
+from lazulite.services import curves, purge
 from lazulite.wire import own_imports
 from lazulite.wire.azure.arm import SCOPE
 from lazulite.wire.http import Call, Reply, Route
@@ -25,8 +25,25 @@ def empty_bin(call: Call) -> Reply:
     return Reply(body={"value": found, "swept": swept})
 
 
+def summaries(call: Call) -> Reply:
+    """Say last, least, most and first value of metrics, which MLflow's API cannot."""
+    body = call.json()
+    runs = convert(body.get("runs"), list[str], "runs")
+    keys = None if body.get("keys") is None else convert(body["keys"], list[str], "keys")
+    told: dict[str, dict[str, dict[str, float | None]]] = {run: {} for run in runs}
+    for run, key, summary in curves.summaries(call.services, call.here, runs, keys):
+        told[run][key] = summary._asdict()
+    return Reply(body={"runs": told})
+
+
 def run_routes() -> list[Route]:
     """Return the routes for runs."""
     path = f"{PREFIX}{SCOPE}/runs/purge"
     bin_of_runs = Route(method="POST", path=path, action=Action.ADMIN, endpoint=empty_bin)
-    return [bin_of_runs, *own_imports.routes()]
+    known = Route(
+        method="POST",
+        path=f"{PREFIX}{SCOPE}/runs/summaries",
+        action=Action.READ,
+        endpoint=summaries,
+    )
+    return [bin_of_runs, known, *own_imports.routes()]

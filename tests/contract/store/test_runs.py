@@ -104,6 +104,20 @@ def test_nan_is_neither_the_smallest_nor_the_largest(
     assert search(store, workspace, "metrics.m > 0") == []
 
 
+def test_metrics_of_several_runs_are_summed_up(store: Store, workspace: int, start: Start) -> None:
+    log(store, start("a"), ("m", 3.0, 1), ("m", 1.0, 2), ("n", math.nan, 1))
+    log(store, start("b"), ("m", 5.0, 1))
+
+    def ask(runs: list[str], keys: list[str] | None, limit: int = 9) -> list[Any]:
+        found = store.read(lambda tx: tx.metrics.summaries(workspace, runs, keys, limit))
+        return sorted((run, key, *values) for run, key, values in found)
+
+    a, b = ("a", "m", 1.0, 1.0, 3.0, 3.0), ("b", "m", 5.0, 5.0, 5.0, 5.0)
+    assert ask(["a", "b", "none"], ["m", "none"]) == [a, b]
+    assert ask(["a"], None) == [a, ("a", "n", None, None, None, None)]
+    assert len(ask(["a", "b"], None, limit=2)) == 2
+
+
 def test_history_comes_in_pages(store: Store, start: Start) -> None:
     run = start("r")
     log(store, run, *[("m", float(step), step) for step in range(25)], ("n", 1.0, 1))
