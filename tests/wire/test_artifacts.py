@@ -161,6 +161,18 @@ def test_only_the_plugin_gets_addresses_of_its_own(
     assert urlsplit(made.body["run"]["info"]["artifact_uri"]).scheme == scheme
 
 
+def test_runs_that_come_in_pieces_have_the_plugins_addresses(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lazulite.wire.mlflow.searches.PAGE", 1)
+    for _ in range(3):
+        a_run(live)
+    body = {"experiment_ids": ["0"], "max_results": 3}
+    token = asked_token(live)
+    found = post(live, f"{API}/runs/search", body, token=token, user_agent=PLUGIN).body["runs"]
+    assert [urlsplit(run["info"]["artifact_uri"]).scheme for run in found] == ["azureml"] * 3
+
+
 def test_what_the_plugin_logs_in_the_background_is_there_at_once(live: Live) -> None:
     run = a_run(live).split("/")[-2]
     root = f"/mlflow/v2.0{SCOPE}/api/2.0"

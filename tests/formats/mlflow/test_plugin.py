@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
-from lazulite.formats.mlflow.plugin import from_plugin, readdressed, to_plugin
+from lazulite.formats.mlflow.plugin import (
+    from_plugin,
+    readdressed,
+    readdressed_json,
+    to_plugin,
+)
 
 HOST, WORKSPACE = "127.0.0.1:5443", "/subscriptions/s/resourceGroups/g/workspaces/w"
 RUN = f"azureml://{HOST}/mlflow/v2.0{WORKSPACE}/experiments/7/runs/r1/artifacts"
@@ -41,3 +47,10 @@ def test_a_reply_changes_in_its_addresses_only() -> None:
     body = {"runs": [{"info": {"artifact_uri": text, "run_name": text}}], "root_uri": text}
     info = {"artifact_uri": RUN, "run_name": text}
     assert readdressed(body, HOST, WORKSPACE) == {"runs": [{"info": info}], "root_uri": RUN}
+
+
+def test_a_piece_of_json_changes_in_its_addresses_only() -> None:
+    text = '"artifact_uri":"mlflow-artifacts:/7/r1/artifacts"'
+    info = {"artifact_uri": ADDRESSES[0][0], "run_name": text}
+    piece = readdressed_json(b"," + msgspec.json.encode(info), HOST, WORKSPACE)
+    assert msgspec.json.decode(piece[1:]) == {"artifact_uri": RUN, "run_name": text}

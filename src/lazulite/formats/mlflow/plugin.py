@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import msgspec
+
 from lazulite.domain.ids import BLOB_STORE
 
 MODELS = "LoggedModels"  # origins; a container is a logged model,
@@ -20,6 +22,7 @@ _OURS = re.compile(r"mlflow-artifacts:/(?P<first>[^/]+)/(?P<second>[^/]+)/(?P<re
 _RUN = re.compile(r"azureml://.*/experiments/([^/]+)/runs/([^/]+)/artifacts(/.*)?", re.DOTALL)
 _HELD = re.compile(r"azureml://artifacts/([^/]+)/([^/]+)/(.+)", re.DOTALL)
 _ADDRESSES = frozenset({"artifact_uri", "root_uri"})
+_IN_JSON = re.compile(rb'"artifact_uri":("mlflow-artifacts:[^"\\]*")')  # never within a text
 
 
 def to_plugin(uri: str, host: str, workspace: str) -> str:
@@ -67,3 +70,13 @@ def readdressed(body: Any, host: str, workspace: str) -> Any:
         else readdressed(value, host, workspace)
         for key, value in body.items()
     }
+
+
+def readdressed_json(piece: bytes, host: str, workspace: str) -> bytes:
+    """Return a piece of a reply, as JSON that need not be whole, with the plugin's addresses."""
+
+    def translate(found: re.Match[bytes]) -> bytes:
+        uri = to_plugin(msgspec.json.decode(found[1], type=str), host, workspace)
+        return b'"artifact_uri":' + msgspec.json.encode(uri)
+
+    return _IN_JSON.sub(translate, piece)

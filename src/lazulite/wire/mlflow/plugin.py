@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from lazulite.domain.access import Action
-from lazulite.formats.mlflow.plugin import from_plugin, readdressed
+from lazulite.formats.mlflow.plugin import from_plugin, readdressed, readdressed_json
 from lazulite.wire.http import Call, Endpoint, Reply, Route, read_json
 from lazulite.wire.mlflow import runs
 from lazulite.wire.mlflow.mount import Way
@@ -39,8 +39,11 @@ def _translated(endpoint: Endpoint) -> Endpoint:
         if not _is_plugin(call):
             return endpoint(call)
         reply = endpoint(_understood(call))
-        host = urlsplit(call.base).netloc
-        return replace(reply, body=readdressed(reply.body, host, call.here.arm))
+        where = urlsplit(call.base).netloc, call.here.arm
+        if reply.pieces is not None:
+            pieces = (readdressed_json(piece, *where) for piece in reply.pieces)
+            return replace(reply, pieces=pieces)
+        return replace(reply, body=readdressed(reply.body, *where))
 
     return answer
 
