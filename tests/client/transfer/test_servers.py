@@ -23,6 +23,7 @@ from lazulite.client.rest import Unreachable
 from lazulite.client.session import Session
 from lazulite.client.transfer.ends import import_from
 from lazulite.client.transfer.move import Wanted
+from lazulite.domain.errors import InvalidInput
 from tests.client.transfer.conftest import ENVIRON, make
 from tests.client.transfer.test_export import send
 from tests.client.transfer.test_import import bring, here, new, there
@@ -129,6 +130,15 @@ def test_a_server_that_dies_leaves_nothing_that_looks_whole(session: Session, at
     with small_server(answers) as url:
         bring(session, url)
     assert here(session)["runs"]["ab12"]["said"][2] == "FINISHED"
+
+
+@pytest.mark.parametrize("found", [{}, {"info": 1}, {"info": {"run_id": "x"}}, [], None])
+def test_a_server_that_talks_nonsense_is_told_so(session: Session, found: Any) -> None:
+    def odd(path: str, query: dict[str, list[str]]) -> Any:
+        return {"runs": [found]} if path.endswith("runs/search") else answers(path, query)
+
+    with small_server(odd) as url, pytest.raises(InvalidInput, match="no MLflow server does"):
+        bring(session, url)
 
 
 @pytest.fixture(scope="module")

@@ -153,6 +153,14 @@ def test_a_record_that_is_none_is_named(folder: Path, session: Session, text: st
         bring(session, folder)
 
 
+def test_a_value_longer_than_any_may_be_is_cut_and_told(folder: Path, session: Session) -> None:
+    (folder / "0" / "aa11" / "tags" / "history").write_text("x" * 100_000)
+    report = bring(session, folder)
+    assert here(session)["runs"]["aa11"]["tags"]["history"] == "x" * 8000
+    assert report.words() == ["tags: 'history' of aa11: cut after 8000 characters"]
+    assert new(bring(session, folder)) == {}
+
+
 def test_a_line_that_is_no_point_is_named(folder: Path, session: Session) -> None:
     (folder / "0" / "aa11" / "metrics" / "loss").write_text("1001 0.5\nwhat is this\n")
     with pytest.raises(InvalidInput, match="metrics/loss has a line that is no point"):

@@ -254,14 +254,16 @@ def _model(folder: Path, meta: dict[str, Any]) -> Model:
 def _model_points(model: str, key: str, path: Path) -> Iterator[Series]:
     for line in read_text(path).splitlines():
         words = line.split(" ", 5)
-        if len(words) < 4:
-            continue
+        try:
+            time, value, step, run = int(words[0]), value_of(words[1]), int(words[2]), words[3]
+        except (ValueError, IndexError):
+            raise InvalidInput(f"{path} has a line that is no point of a metric") from None
         yield Series(
-            run=words[3],
+            run=run,
             key=key,
-            steps=[int(words[2])],
-            times=[int(words[0])],
-            values=[value_of(words[1])],
+            steps=[step],
+            times=[time],
+            values=[value],
             model=model,
             dataset=words[4] if len(words) > 5 else None,
             digest=words[5] if len(words) > 5 else None,
@@ -269,8 +271,8 @@ def _model_points(model: str, key: str, path: Path) -> Iterator[Series]:
 
 
 def _versions(folder: Path) -> list[Version]:
-    found = (version for version in map(_version, _folders(folder)) if version.stage != GONE)
-    return sorted(found, key=lambda one: int(one.version))
+    found = [one for one in map(_version, _folders(folder)) if one.version.isdecimal()]
+    return sorted((one for one in found if one.stage != GONE), key=lambda one: int(one.version))
 
 
 def _version(folder: Path) -> Version:

@@ -31,6 +31,8 @@ class Folders:
 
     def files(self, location: str, owner: str) -> Iterator[File | Left]:
         """Yield the files at a location, which must be the owner's own: `.../OWNER/artifacts`."""
+        if not location:
+            return
         found = self._find(location, owner)
         if isinstance(found, Left):
             yield found

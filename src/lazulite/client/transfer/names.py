@@ -10,7 +10,7 @@ from lazulite.client.transfer.records import Name, NamePlaced, Placed, Source, T
 from lazulite.client.transfer.report import Report
 from lazulite.domain.errors import InvalidInput
 from lazulite.domain.model import IS_PROMPT
-from lazulite.domain.run import check_key
+from lazulite.domain.run import MAX_PARAM, MAX_TAG, check_key
 from lazulite.formats.mlflow.stored import owner_of
 
 _Ids = Mapping[str, Placed]
@@ -52,11 +52,14 @@ def move_names(
 
 
 def allowed(kind: str, owner: str, labels: Mapping[str, str], report: Report) -> dict[str, str]:
-    """Return params or tags without those whose names cannot be; the report says which."""
+    """Return params or tags without those whose names cannot be, long values cut; say which."""
     kept = {}
+    longest = MAX_PARAM if kind == "params" else MAX_TAG
     for key, value in labels.items():
         try:
-            kept[check_key(key, "key")] = value
+            kept[check_key(key, "key")] = value[:longest]
+            if len(value) > longest:
+                report.note(kind, f"{key!r} of {owner}", f"cut after {longest} characters")
         except InvalidInput as error:
             report.skip(kind, f"{key[:60]!r} of {owner}", error.message)
     return kept

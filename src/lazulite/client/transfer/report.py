@@ -37,10 +37,14 @@ class Report:
 
     def skip(self, kind: str, name: str, reason: str, count: int = 1) -> None:
         """Count what was left, and why."""
-        tally = self.of[kind]
-        tally.skipped += count
-        before, first = tally.reasons.get(reason, (0, name))
-        tally.reasons[reason] = before + count, first
+        self.of[kind].skipped += count
+        self.note(kind, name, reason, count)
+
+    def note(self, kind: str, name: str, reason: str, count: int = 1) -> None:
+        """Say something of what came."""
+        reasons = self.of[kind].reasons
+        before, first = reasons.get(reason, (0, name))
+        reasons[reason] = before + count, first
 
     def rows(self) -> list[dict[str, object]]:
         """Return a row per kind."""
@@ -53,7 +57,7 @@ class Report:
                 "reasons": list(self._reasons(tally)),
             }
             for kind, tally in self.of.items()
-            if tally.skipped or kind not in _ONLY_LEFT
+            if tally.reasons or kind not in _ONLY_LEFT
         ]
 
     def words(self) -> list[str]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from hashlib import blake2b
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 from urllib.parse import quote
 
 from lazulite.client.transfer.foreign import Api
@@ -37,6 +37,7 @@ POINTS = 10_000  # of a page of history
 DEPTH = 60  # folders below folders
 _PROXIED = "/api/2.0/mlflow-artifacts/artifacts"
 _AJAX = "/ajax-api/2.0/mlflow"
+T = TypeVar("T")
 _OLD = (NotFound, Unsupported)  # what a server says to a route that it has not
 
 
@@ -64,10 +65,10 @@ class ServerSource:
         """Yield the experiments, those in the bin too."""
         asked = {"max_results": PAGE, "view_type": "ALL"}
         try:
-            yield from map(_experiment, self._pages("POST", "experiments/search", asked))
+            yield from self._each(_experiment, self._pages("POST", "experiments/search", asked))
         except NotFound:  # before 1.28
             asked = {"view_type": "ALL"}
-            yield from map(_experiment, self._pages("GET", "experiments/list", asked))
+            yield from self._each(_experiment, self._pages("GET", "experiments/list", asked))
 
     def runs(self, experiments: Sequence[str]) -> Iterator[Run]:
         """Yield runs."""
@@ -77,7 +78,7 @@ class ServerSource:
             "run_view_type": "ALL",
             "order_by": ["attributes.start_time ASC"],
         }
-        yield from map(_run, self._pages("POST", "runs/search", asked, "runs"))
+        yield from self._each(_run, self._pages("POST", "runs/search", asked, "runs"))
 
     def points(self, run: Run) -> Iterator[Series]:
         """Yield the points of a run."""
@@ -90,7 +91,9 @@ class ServerSource:
         for experiment in experiments:
             asked = {"experiment_ids": [experiment], "max_results": 50}
             try:
-                yield from map(_model, self._pages("POST", "logged-models/search", asked, "models"))
+                yield from self._each(
+                    _model, self._pages("POST", "logged-models/search", asked, "models")
+                )
             except _OLD:  # before 3.0
                 return
 
@@ -107,14 +110,20 @@ class ServerSource:
         """Yield the registered models."""
         asked = {"max_results": PAGE}
         try:
-            for one in self._pages("GET", "registered-models/search", asked):
-                yield self._name(one)
+            yield from self._each(self._name, self._pages("GET", "registered-models/search", asked))
         except _OLD:  # it has no registry
             return
 
     def close(self) -> None:
         """Hang up."""
         self._api.close()
+
+    def _each(self, read: Callable[[Any], T], items: Iterable[Any]) -> Iterator[T]:
+        for item in items:
+            try:
+                yield read(item)
+            except (KeyError, TypeError, ValueError, AttributeError):
+                raise InvalidInput(f"{self.shown} answers what no MLflow server does") from None
 
     def _pages(
         self, method: str, rest: str, asked: Mapping[str, object], items: str | None = None
