@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import uvloop
 
+from lazulite.domain.job import Job, JobStatus
 from lazulite.environments.uv import UvEnvironments
 from lazulite.files.data import LocalFiles
 from lazulite.files.digests import Digests
@@ -33,6 +34,7 @@ from lazulite.wire.listen import bind, listener, url_of
 from lazulite.wire.own import ServerInfo
 from lazulite.wire.routes import all_routes
 from lazulite.wire.tls import ensure_tls
+from tests.records import a_job
 
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
 PROVIDER = "providers/Microsoft.MachineLearningServices/workspaces"
@@ -106,6 +108,13 @@ class Live:
 
     def put(self, path: str, body: Any, **kwargs: Any) -> Answer:
         return self.call("PUT", path, body, **kwargs)
+
+    def running(self, name: str, **fields: Any) -> tuple[Job, str]:
+        """Start a job of the default workspace as the engine would; return it and its token."""
+        workspace = workspaces.ensure_default(self.services)
+        job = a_job(workspace.id, name, status=JobStatus.RUNNING, experiment="jobs", **fields)
+        made = self.services.store.write(lambda tx: tx.jobs.add(job, None))
+        return made, self.tokens.mint_job(workspace.ids, name, made.id)
 
 
 def make_services(home: Path, wake: Callable[[int], None]) -> Services:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from lazulite.domain.access import Principal
 from lazulite.domain.errors import InvalidInput, NotFound
 from lazulite.domain.ids import WorkspaceId
 from lazulite.domain.matching import Lookup, in_order, matches
@@ -18,6 +19,7 @@ from lazulite.ports.store import Tx
 from lazulite.services.context import Services
 from lazulite.services.experiments import find, rows_of
 from lazulite.services.paging import paged
+from lazulite.services.tracking import require_model, require_source
 
 MAX_MODELS = 20_000  # of the experiments of one search
 Found = tuple[LoggedModel, list[ModelPoint]]
@@ -34,12 +36,15 @@ class ModelDraft(msgspec.Struct, frozen=True, kw_only=True):
     tags: Mapping[str, str] = {}
 
 
-def create(services: Services, ids: WorkspaceId, draft: ModelDraft) -> LoggedModel:
+def create(
+    services: Services, ids: WorkspaceId, draft: ModelDraft, principal: Principal
+) -> LoggedModel:
     """Make a logged model that waits for its files.
 
     Raises:
-        NotFound: there is no such experiment.
+        NotFound: there is no such experiment; for a job, no such source run either.
         InvalidInput: its name cannot be one.
+        Denied: its source is the run of another job than the one that asks.
     """
     name = check_name(draft.name or f"model-{uuid.uuid4().hex[:8]}")
     now = services.clock.now()
@@ -47,6 +52,8 @@ def create(services: Services, ids: WorkspaceId, draft: ModelDraft) -> LoggedMod
     def work(tx: Tx) -> LoggedModel:
         workspace = tx.workspaces.get(ids).id
         experiment = find(tx, workspace, draft.experiment, now)
+        if draft.source_run:
+            require_source(tx, workspace, draft.source_run, principal)
         model = LoggedModel(
             workspace=workspace,
             experiment=experiment.id,
@@ -93,33 +100,36 @@ def get(services: Services, ids: WorkspaceId, model: str) -> Found:
     return services.store.read(work)
 
 
+class ModelEdit(msgspec.Struct, frozen=True, kw_only=True):
+    """What a client wants to change; a tag of None is removed."""
+
+    status: ModelStatus | None = None  # None = leave it
+    tags: Mapping[str, str | None] = {}
+    params: Mapping[str, str] = {}
+
+
 def edit(
-    services: Services,
-    ids: WorkspaceId,
-    model: str,
-    *,
-    status: ModelStatus | None = None,
-    tags: Mapping[str, str | None] | None = None,
-    params: Mapping[str, str] | None = None,
+    services: Services, ids: WorkspaceId, model: str, change: ModelEdit, principal: Principal
 ) -> Found:
-    """Change a logged model; a tag of None is removed.
+    """Change a logged model.
 
     Raises:
         NotFound: there is no such model, or no such tag to remove.
+        Denied: another job logged it than the one that asks.
     """
     now = services.clock.now()
 
     def work(tx: Tx) -> Found:
-        old = tx.models.get(tx.workspaces.get(ids).id, model)
-        for key, value in (tags or {}).items():
+        old = require_model(tx, tx.workspaces.get(ids).id, model, principal)
+        for key, value in change.tags.items():
             if value is None and key not in old.tags:
                 raise NotFound(f"No tag with key '{key[:300]}' found for model with ID '{model}'.")
-        merged = {**old.tags, **(tags or {})}
+        merged = {**old.tags, **change.tags}
         new = msgspec.structs.replace(
             old,
-            status=status or old.status,
+            status=change.status or old.status,
             tags={key: value for key, value in merged.items() if value is not None},
-            params={**old.params, **(params or {})},
+            params={**old.params, **change.params},
             modified_at=now,
         )
         tx.models.update(new)
@@ -128,15 +138,19 @@ def edit(
     return services.store.write(work)
 
 
-def delete(services: Services, ids: WorkspaceId, model: str) -> None:
+def delete(services: Services, ids: WorkspaceId, model: str, principal: Principal) -> None:
     """Delete a logged model; its files stay, as versions in the registry may use them.
 
     Raises:
         NotFound: there is no such model.
+        Denied: another job logged it than the one that asks.
     """
-    services.store.write(
-        lambda tx: tx.models.delete(tx.models.get(tx.workspaces.get(ids).id, model).id)
-    )
+
+    def work(tx: Tx) -> None:
+        found = require_model(tx, tx.workspaces.get(ids).id, model, principal)
+        tx.models.delete(found.id)
+
+    services.store.write(work)
 
 
 def search(

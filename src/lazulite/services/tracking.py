@@ -11,6 +11,7 @@ from lazulite.domain.access import Principal, Role
 from lazulite.domain.errors import Denied, InvalidInput
 from lazulite.domain.ids import ARTIFACT_STORE, StoragePath, WorkspaceId
 from lazulite.domain.job import FINAL, Job, JobKind, Timeline
+from lazulite.domain.model import LoggedModel
 from lazulite.domain.run import (
     PARENT,
     RUN_NAME,
@@ -288,14 +289,26 @@ def check_model(services: Services, ids: WorkspaceId, model: str, principal: Pri
         NotFound: there is no such model, or its run is gone.
         Denied: it is another job's.
     """
+    services.store.read(lambda tx: require_model(tx, tx.workspaces.get(ids).id, model, principal))
 
-    def work(tx: Tx) -> None:
-        workspace = tx.workspaces.get(ids).id
-        found = tx.models.get(workspace, model)
-        if principal.run and found.source_run:
-            _own(tx.runs.head(workspace, found.source_run), principal)
 
-    services.store.read(work)
+def require_model(tx: Tx, workspace: int, model: str, principal: Principal) -> LoggedModel:
+    """Return a logged model that the caller may change; as `check_model`, within a transaction."""
+    found = tx.models.get(workspace, model)
+    if found.source_run:
+        require_source(tx, workspace, found.source_run, principal)
+    return found
+
+
+def require_source(tx: Tx, workspace: int, run: str, principal: Principal) -> None:
+    """Refuse that a job speaks for the run of another.
+
+    Raises:
+        NotFound: there is no such run.
+        Denied: it is another job's.
+    """
+    if principal.run:
+        _own(tx.runs.head(workspace, run), principal)
 
 
 def moment_of(millis: int, path: str) -> datetime:

@@ -9,9 +9,7 @@ from typing import Any
 import pytest
 
 from lazulite.domain.job import JobKind, JobStatus, Timeline
-from lazulite.services import workspaces
 from lazulite.services.runs import artifact_folder
-from tests.records import a_job
 from tests.wire.live import SCOPE, Live
 
 
@@ -150,24 +148,16 @@ def test_artifacts_come_and_go(mlflow: Any, client: Any, tmp_path: Path) -> None
     assert len(mlflow.load_table("t.json", run_ids=[run_id])) == 4
 
 
-def a_running_job(server: Live, name: str, **fields: Any) -> Any:
-    workspace = workspaces.ensure_default(server.services)
-    job = a_job(workspace.id, name, status=JobStatus.RUNNING, experiment="jobs", **fields)
-    return server.services.store.write(lambda tx: tx.jobs.add(job, None))
-
-
 @pytest.fixture
 def inside(
     server: Live, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest, mlflow: Any
 ) -> Any:
     """A running job, with the variables that its process has."""
-    job = a_running_job(server, f"job-{abs(hash(request.node.name))}")
-    workspace = workspaces.ensure_default(server.services)
+    job, token = server.running(f"job-{abs(hash(request.node.name))}")
     monkeypatch.setattr(mlflow.tracking.fluent, "_active_experiment_id", None)
     monkeypatch.delenv("MLFLOW_EXPERIMENT_ID", raising=False)  # the client itself sets it
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"{server.http}/mlflow/v1.0{SCOPE}")
     mlflow.set_tracking_uri(f"{server.http}/mlflow/v1.0{SCOPE}")
-    token = server.tokens.mint_job(workspace.ids, job.name, job.id)
     monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", token)
     monkeypatch.setenv("MLFLOW_RUN_ID", job.name)
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "jobs")
@@ -194,9 +184,7 @@ def test_what_a_job_logs_is_in_its_own_run(
 def test_a_job_may_not_write_to_the_run_of_another(
     server: Live, inside: Any, mlflow: Any, client: Any
 ) -> None:
-    other = a_running_job(
-        server, f"{inside.name}-other", timeline=Timeline(created=inside.modified_at)
-    )
+    other, _ = server.running(f"{inside.name}-other", timeline=Timeline(created=inside.modified_at))
     for act in (
         lambda: client.log_metric(other.name, "m", 1),
         lambda: client.set_terminated(other.name),

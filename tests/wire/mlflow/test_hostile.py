@@ -64,7 +64,7 @@ def test_a_job_of_another_workspace_is_turned_away(server: Live, run: str) -> No
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("POST", "/api/3.0/mlflow/traces"),
+        ("POST", "/api/3.0/mlflow/scorers/register"),
         ("GET", f"{API}/webhooks/x"),
         ("POST", f"{API}/gateway/a/b"),
         ("POST", "/api/2.0/mlflow-artifacts/elsewhere/x"),
@@ -271,3 +271,18 @@ def test_charts_get_many_curves_at_once(server: Live, run: str) -> None:
         400,
         "INVALID_PARAMETER_VALUE",
     )
+
+
+def test_a_job_changes_no_model_of_another_job(server: Live) -> None:
+    server.running("model-theirs")
+    _, token = server.running("model-mine")
+    body = {"experiment_id": "0", "name": "m", "source_run_id": "model-theirs"}
+    model = post(server, "logged-models", body).body["model"]["info"]["model_id"]
+    refused(post(server, "logged-models", body, token=token), 403, "PERMISSION_DENIED")
+    path = f"{API}/logged-models/{model}"
+    for method, rest, sent in (
+        ("PATCH", "", {"status": "LOGGED_MODEL_READY"}),
+        ("PATCH", "/tags", {"tags": [{"key": "k", "value": "v"}]}),
+        ("DELETE", "", None),
+    ):
+        refused(server.call(method, path + rest, sent, token=token), 403, "PERMISSION_DENIED")

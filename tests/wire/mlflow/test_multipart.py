@@ -12,7 +12,6 @@ import pytest
 
 from lazulite.domain.access import OWNER
 from lazulite.domain.ids import DEFAULT_WORKSPACE
-from lazulite.domain.job import Job, JobKind, JobStatus, Timeline
 from lazulite.services import models, tracking
 from tests.wire.live import Live
 from tests.wire.mlflow.test_hostile import CLIMBS
@@ -311,35 +310,16 @@ def test_an_upload_id_is_only_a_name(server: Live, run: str, canary: Path, uploa
     assert end(server, run, "abort", upload_id=upload).status == 404
 
 
-def running_job(server: Live, name: str) -> str:
-    """Start a job as the engine would; return its token."""
-    workspace = server.services.store.read(lambda tx: tx.workspaces.get(DEFAULT_WORKSPACE))
-    now = server.services.clock.now()
-    job = Job(
-        workspace=workspace.id,
-        name=name,
-        kind=JobKind.COMMAND,
-        experiment="e",
-        display_name=name,
-        created_by="t",
-        status=JobStatus.RUNNING,
-        timeline=Timeline(created=now),
-        modified_at=now,
-    )
-    made = server.services.store.write(lambda tx: tx.jobs.add(job, None))
-    return server.tokens.mint_job(DEFAULT_WORKSPACE, name, made.id)
-
-
 @pytest.mark.parametrize("kind", ["run", "model"])
 def test_a_job_writes_to_its_own_run_and_models_alone(server: Live, kind: str) -> None:
     for number, whose in enumerate(("mine", "theirs")):
         job, other = f"{kind}-{whose}", f"{kind}-{whose}-other"
-        token = running_job(server, job)
-        running_job(server, other)
+        _, token = server.running(job)
+        server.running(other)
         place = f"0/{(job, other)[number]}/artifacts"
         if kind == "model":
             draft = models.ModelDraft(experiment="0", source_run=(job, other)[number])
-            model = models.create(server.services, DEFAULT_WORKSPACE, draft).model
+            model = models.create(server.services, DEFAULT_WORKSPACE, draft, OWNER).model
             place = f"0/models/{model}/artifacts"
         act = {"path": "f", "upload_id": "x", "parts": []}
         calls: list[tuple[str, str, Any, int]] = [
@@ -357,11 +337,11 @@ def test_a_job_writes_to_its_own_run_and_models_alone(server: Live, kind: str) -
 
 
 def test_a_job_writes_no_other_jobs_model_as_a_blob(server: Live) -> None:
-    token = running_job(server, "blobs")
-    running_job(server, "blobs-other")
+    _, token = server.running("blobs")
+    server.running("blobs-other")
     for run, status in (("blobs", 201), ("blobs-other", 403)):
         draft = models.ModelDraft(experiment="0", source_run=run)
-        model = models.create(server.services, DEFAULT_WORKSPACE, draft).model
+        model = models.create(server.services, DEFAULT_WORKSPACE, draft, OWNER).model
         blob = f"/azureblob/1/workspaceartifactstore/LoggedModels/{model}/x"
         answer = server.call("PUT", blob, b"x", token=token, x_ms_blob_type="BlockBlob")
         assert answer.status == status

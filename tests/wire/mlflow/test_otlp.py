@@ -12,11 +12,9 @@ from typing import Any
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from lazulite.domain.ids import DEFAULT_WORKSPACE
 from lazulite.domain.trace import MAX_LABELS
 from lazulite.formats import otlp
 from tests.wire.live import SCOPE, Answer, Live
-from tests.wire.mlflow.test_client import a_running_job
 
 API = "/api/3.0/mlflow"
 PROTOBUF = {"Content_Type": "application/x-protobuf"}
@@ -271,8 +269,7 @@ def test_nobody_sends_spans_without_a_token(server: Live, home: str) -> None:
 
 
 def test_what_a_job_traces_is_its_run_s(server: Live) -> None:
-    job = a_running_job(server, f"j-{uuid.uuid4().hex}")
-    token = server.tokens.mint_job(DEFAULT_WORKSPACE, job.name, job.id)
+    job, token = server.running(f"j-{uuid.uuid4().hex}")
     raw, name = a_trace()
     body = a_request({"trace_id": raw}).SerializeToString()
     assert export(server, None, body, token=token).status == 200
@@ -283,9 +280,8 @@ def test_what_a_job_traces_is_its_run_s(server: Live) -> None:
 
 
 def test_a_job_changes_no_trace_of_another_s_run(server: Live, home: str) -> None:
-    mine, theirs = (a_running_job(server, f"j-{uuid.uuid4().hex}") for _ in range(2))
-    token = server.tokens.mint_job(DEFAULT_WORKSPACE, mine.name, mine.id)
-    their_token = server.tokens.mint_job(DEFAULT_WORKSPACE, theirs.name, theirs.id)
+    _, token = server.running(f"j-{uuid.uuid4().hex}")
+    theirs, their_token = server.running(f"j-{uuid.uuid4().hex}")
     raw, name = a_trace()
     body = a_request({"trace_id": raw}).SerializeToString()
     assert export(server, None, body, token=their_token).status == 200

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import quote
 from xml.sax.saxutils import escape
 
@@ -69,12 +69,13 @@ class Span(NamedTuple):
 
 def read_headers(headers: Mapping[str, str]) -> BlobHeaders:
     """Read what an upload says about its blob; a plain Content-Type is not about the blob."""
+    sent: dict[str, Any] = {field: headers[n] for field, n in _SENT.items() if headers.get(n)}
     return BlobHeaders(
         content_type=headers.get("x-ms-blob-content-type")
         or headers.get("content-type")
         or "application/octet-stream",
         metadata=read_metadata(headers),
-        **{field: headers[name] for field, name in _SENT.items() if headers.get(name)},
+        **sent,
     )
 
 

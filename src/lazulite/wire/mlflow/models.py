@@ -12,6 +12,7 @@ from lazulite.formats.mlflow.filter import parse_filter, parse_orders
 from lazulite.formats.mlflow.names import LOGGED_MODELS
 from lazulite.formats.mlflow.requests import decode, limited, missing, param_of, tag_of
 from lazulite.services import models
+from lazulite.services.models import ModelEdit
 from lazulite.wire.http import Call, Reply
 from lazulite.wire.mlflow.mount import Way
 
@@ -30,7 +31,7 @@ def create(call: Call) -> Reply:
         params=dict(param_of(one, f"params[{i}].") for i, one in enumerate(asked.params)),
         tags=dict(tag_of(one, f"tags[{i}].") for i, one in enumerate(asked.tags)),
     )
-    return _reply(models.create(call.services, call.here, draft), [])
+    return _reply(models.create(call.services, call.here, draft, call.principal), [])
 
 
 def get(call: Call) -> Reply:
@@ -42,20 +43,19 @@ def finalize(call: Call) -> Reply:
     """Say that the files of a logged model are there, or failed."""
     asked = decode(call.body, shape.EditModel)
     status = _status(asked.status)
-    return _reply(*models.edit(call.services, call.here, call.params["model"], status=status))
+    return _reply(*_edit(call, ModelEdit(status=status)))
 
 
 def set_tags(call: Call) -> Reply:
     """Set tags."""
     asked = decode(call.body, shape.EditModel)
     tags = dict(tag_of(one, f"tags[{i}].") for i, one in enumerate(asked.tags))
-    return _reply(*models.edit(call.services, call.here, call.params["model"], tags=tags))
+    return _reply(*_edit(call, ModelEdit(tags=tags)))
 
 
 def delete_tag(call: Call) -> Reply:
     """Remove a tag."""
-    tags = {call.params["key"]: None}
-    models.edit(call.services, call.here, call.params["model"], tags=tags)
+    _edit(call, ModelEdit(tags={call.params["key"]: None}))
     return Reply(body={})
 
 
@@ -63,13 +63,13 @@ def log_params(call: Call) -> Reply:
     """Add params."""
     asked = decode(call.body, shape.EditModel)
     params = dict(param_of(one, f"params[{i}].") for i, one in enumerate(asked.params))
-    models.edit(call.services, call.here, call.params["model"], params=params)
+    _edit(call, ModelEdit(params=params))
     return Reply(body={})
 
 
 def delete(call: Call) -> Reply:
     """Delete a logged model."""
-    models.delete(call.services, call.here, call.params["model"])
+    models.delete(call.services, call.here, call.params["model"], call.principal)
     return Reply(body={})
 
 
@@ -103,6 +103,11 @@ def ways() -> list[Way]:
         ("POST", _ONE + "/params", Action.RUN, log_params),
     ]
     return [Way(*row) for row in table]
+
+
+def _edit(call: Call, change: ModelEdit) -> models.Found:
+    who = call.params["model"], change, call.principal
+    return models.edit(call.services, call.here, *who)
 
 
 def _reply(model: LoggedModel, points: list[ModelPoint]) -> Reply:
