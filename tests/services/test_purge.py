@@ -51,7 +51,7 @@ def run(services: Services, *files: bytes, parent: str | None = None) -> str:
 
 def model(services: Services, of: str, *files: bytes) -> str:
     draft = models.ModelDraft(experiment="0", source_run=of)
-    made = models.create(services, WS, draft).model
+    made = models.create(services, WS, draft, OWNER).model
     for number, data in enumerate(files):
         put(services, ArtifactPath("model", made, f"{number}.bin"), data)
     return made

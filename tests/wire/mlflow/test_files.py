@@ -156,7 +156,7 @@ def test_a_model_logged_200_times_is_stored_once(server: Live) -> None:
     before = sum(one.stat().st_blocks for one in _inodes(server))
     for _ in range(200):
         draft = models.ModelDraft(experiment="0")
-        model = models.create(server.services, DEFAULT_WORKSPACE, draft).model
+        model = models.create(server.services, DEFAULT_WORKSPACE, draft, OWNER).model
         path = f"/api/2.0/mlflow-artifacts/artifacts/0/models/{model}/artifacts/data/model.pkl"
         assert put(server, path, content).status == 200
     taken = (sum(one.stat().st_blocks for one in _inodes(server)) - before) * 512
