@@ -154,7 +154,7 @@ def test_files_of_deleted_models_are_swept_but_not_those_in_use(services: Servic
     gone, used, registered = (model(services, name, BIG + bytes([n])) for n in range(3))
     register(services, registered)
     for one in (gone, registered):
-        models.delete(services, WS, one)
+        models.delete(services, WS, one, OWNER)
     assert swept(services) == {"files of deleted models": (1, len(BIG) + 1)}
     for one in (used, registered):
         assert services.files.locate(1, "workspaceartifactstore", f"LoggedModels/{one}").is_dir()
