@@ -58,7 +58,7 @@ ARTIFACT_URI = (
 )
 _IS_JOB = jobs.c.kind != JobKind.RUN.value
 _TAG_COLUMNS = {RUN_NAME: jobs.c.display_name, USER: jobs.c.created_by}
-COMMON = 4_000  # runs: a set of more takes longer to make than to ask run by run
+COMMON = 10_000  # runs: a set of more takes longer to make than to ask run by run
 _LOOSE = frozenset({Op.LIKE, Op.ILIKE, Op.NE, Op.NOT_IN})  # no index narrows them
 _NUMERIC: dict[Op, Callable[[Any, Any], Any]] = {
     Op.EQ: lambda a, b: a == b,
