@@ -11,7 +11,7 @@ from lazulite.wire.own import ServerInfo
 from lazulite.wire.routes import all_routes
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "wire.md"
-_MLFLOW = re.compile(r"/mlflow|^/(ajax-)?api/|^/ws/|^/(health|version)$")
+_MLFLOW = re.compile(r"/mlflow|^/(ajax-)?api/|^/ws/|^/(health|version|v1/traces)$")
 _ROW = re.compile(r"\| ([A-Z, ]+) \| `(\S+)` \| (\w+) \|")
 
 
