@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Literal, NamedTuple
+from urllib.parse import unquote
 
 from lazulite.domain.errors import InvalidInput
 from lazulite.domain.ids import ARTIFACT_STORE, clean_path
@@ -22,7 +23,7 @@ def parse_path(path: str) -> ArtifactPath:
 
     `EXPERIMENT/RUN/artifacts/PATH` is a run's, `EXPERIMENT/models/ID/artifacts/PATH` a logged
     model's, `EXPERIMENT/traces/ID/artifacts/PATH` a trace's,
-    `registered/NAME:VERSION/artifacts/PATH` a registered version's.
+    `registered/NAME:VERSION/artifacts/PATH` a registered version's, its name percent-encoded.
 
     Raises:
         InvalidInput: it is none of these, or leaves its owner.
@@ -33,8 +34,9 @@ def parse_path(path: str) -> ArtifactPath:
     if len(parts) > 3 and parts[1] == "traces" and parts[3] == "artifacts" and parts[2]:
         return ArtifactPath("trace", parts[2], _rest(parts[4:]))
     if len(parts) > 2 and parts[2] == "artifacts" and parts[1]:
-        kind: Literal["run", "version"] = "version" if parts[0] == "registered" else "run"
-        return ArtifactPath(kind, parts[1], _rest(parts[3:]))
+        if parts[0] == "registered":
+            return ArtifactPath("version", unquote(parts[1]), _rest(parts[3:]))
+        return ArtifactPath("run", parts[1], _rest(parts[3:]))
     raise InvalidInput(
         f"Invalid artifact path {path[:200]!r}: use EXPERIMENT/RUN/artifacts/PATH", path="path"
     )

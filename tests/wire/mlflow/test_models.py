@@ -53,6 +53,8 @@ def test_a_model_is_loaded_by_every_form_of_uri(mlflow: Any, client: Any, model:
         loaded = mlflow.sklearn.load_model(uri)
         assert list(loaded.predict([[0.0], [3.0]])) == [0, 1], uri
     assert list(mlflow.pyfunc.load_model(forms[3]).predict([[3.0]])) == [1]
+    mlflow.register_model(info.model_uri, "räd 50% no 1")
+    assert mlflow.sklearn.load_model("models:/räd 50% no 1/1").predict([[3.0]])[0] == 1
 
 
 @pytest.mark.slow
