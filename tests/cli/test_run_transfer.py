@@ -68,8 +68,8 @@ def test_import_shows_what_is_new_and_what_was_left(lazulite: Lazulite, tmp_path
     assert table["versions"] == ["1", "0", "1"]
     assert err.splitlines() == [
         (
-            f"warning: artifacts: aa11: there is no folder {tmp_path / 'mlruns'}: it was moved, or is "
-            "on another machine"
+            f"warning: artifacts: aa11: there is no folder {tmp_path / 'mlruns'}: it was moved, or "
+            "is on another machine"
         ),
         "warning: versions: old model/5: its files are elsewhere: s3://bucket/elsewhere",
     ]
@@ -110,6 +110,7 @@ def test_export_writes_a_folder_that_import_reads(lazulite: Lazulite, tmp_path: 
     assert list(there(tmp_path / "out")["runs"]) == ["aa11"]
 
 
+@pytest.mark.slow
 def test_a_killed_import_is_completed_by_the_next(
     live: Live, environ: dict[str, str], lazulite: Lazulite, tmp_path: Path
 ) -> None:

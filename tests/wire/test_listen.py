@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import time
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -134,10 +135,15 @@ def test_who_reads_slowly_gets_it_all(live: Live, monkeypatch: pytest.MonkeyPatc
 
 
 def test_there_are_no_more_connections_than_the_server_can_hold(
-    live: Live, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(listen, "CONNECTIONS", 2)
-    with connect(live) as first, connect(live), connect(live) as third:
+    with (
+        live_server(tmp_path) as fresh,  # nothing of another test lingers in its count
+        connect(fresh) as first,
+        connect(fresh),
+        connect(fresh) as third,
+    ):
         assert answer_of(third).startswith(b"HTTP/1.1 503 ")
         first.sendall(b"Connection: close\r\n\r\n")
         assert answer_of(first).startswith(b"HTTP/1.1 200 ")

@@ -19,6 +19,8 @@ from tests.client.transfer.conftest import ENVIRON, session_of
 from tests.client.transfer.test_import import bring, here, new, there
 from tests.wire.live import live_server
 
+pytestmark = pytest.mark.slow  # MLflow takes seconds to make a store
+
 READ = """
 import sys, warnings
 warnings.simplefilter("ignore")
@@ -105,7 +107,6 @@ def test_one_run_goes_alone(full: Session, tmp_path: Path) -> None:
         send(full, tmp_path / "out", runs=frozenset({"nope"}))
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(180)
 def test_mlflow_reads_and_converts_the_folder(full: Session, tmp_path: Path) -> None:
     send(full, tmp_path / "mlruns")

@@ -25,6 +25,8 @@ from lazulite.formats.mlflow.transfer import other_id
 from tests.client.transfer.content import content
 from tests.wire.live import Live
 
+pytestmark = pytest.mark.slow  # MLflow takes seconds to make a store
+
 
 def bring(session: Session, uri: object, **wanted: Any) -> Report:
     return import_from(session, str(uri), None, Wanted(**wanted), lambda _: None)

@@ -64,6 +64,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
         yield live
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("uri", ["short"], indirect=True)
 def test_what_200_writers_log_is_there_once_though_the_server_is_too_slow(
