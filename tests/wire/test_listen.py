@@ -13,7 +13,7 @@ import pytest
 from lazulite.domain.errors import Unavailable
 from lazulite.wire import listen
 from lazulite.wire.listen import MAX_HEAD, bind, url_of
-from tests.wire.live import SCOPE, Live
+from tests.wire.live import SCOPE, Live, live_server
 
 
 def test_a_port_that_is_taken_is_named_with_the_mend() -> None:
