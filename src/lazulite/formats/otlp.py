@@ -28,8 +28,10 @@ from lazulite.domain.trace import (
     SpanStatus,
     clean,
 )
+from lazulite.formats.otlp_size import check_json, check_protobuf
 
 MAX_INFLATED = 64 * 1024 * 1024  # bytes of a request that came compressed
+MAX_JSON = 16 * 1024 * 1024  # bytes of one in JSON, whose objects take twenty times as much
 MAX_DEPTH = 40  # lists and maps in one another in an attribute
 PROTOBUF, JSON = "application/x-protobuf", "application/json"
 _IDS = ("traceId", "spanId", "parentSpanId")
@@ -43,12 +45,12 @@ class Batch(NamedTuple):
     spans: list[Span]
 
 
-def inflate(body: bytes, encoding: str) -> bytes:
+def inflate(body: bytes, encoding: str, most: int = MAX_INFLATED) -> bytes:
     """Undo a Content-Encoding: gzip, deflate, or none.
 
     Raises:
         InvalidInput: it is another one, or the body is not so encoded.
-        TooLarge: there is more than `MAX_INFLATED` in it.
+        TooLarge: there are more than `most` bytes in it.
     """
     if encoding in ("", "identity"):
         return body
@@ -57,11 +59,11 @@ def inflate(body: bytes, encoding: str) -> bytes:
     raw = encoding == "deflate" and body[:1] != b"\x78"  # some clients leave zlib's head out
     opened = zlib.decompressobj(-zlib.MAX_WBITS if raw else zlib.MAX_WBITS | 32)
     try:
-        found = opened.decompress(body, MAX_INFLATED + 1)
+        found = opened.decompress(body, most + 1)
     except zlib.error as error:
         raise InvalidInput(f"Failed to decompress {encoding} payload: {error}") from None
-    if len(found) > MAX_INFLATED:
-        raise TooLarge(f"the spans are over {MAX_INFLATED >> 20} MB: send fewer at once")
+    if len(found) > most:
+        raise TooLarge(f"the spans are over {most >> 20} MB: send fewer at once")
     if not opened.eof:
         raise InvalidInput(f"Failed to decompress {encoding} payload: it ends too early")
     return found
@@ -72,8 +74,10 @@ def decode(body: bytes, media: str) -> list[Batch]:
 
     Raises:
         InvalidInput: it is none, or a span in it has no ids, or attributes nested too deep.
-        TooLarge: it has more than `MAX_SPANS` spans.
+        TooLarge: it has more than `MAX_SPANS` spans, or is too large in memory; see `otlp_size`.
     """
+    if len(body) > MAX_JSON and media == JSON:
+        raise TooLarge(f"the spans are over {MAX_JSON >> 20} MB: send fewer at once")
     found = _from_json(body) if media == JSON else _from_protobuf(body)
     batches, count = [], 0
     for part in found.resource_spans:
@@ -94,6 +98,7 @@ def _request() -> Any:
 
 
 def _from_protobuf(body: bytes) -> Any:
+    check_protobuf(body)
     found = _request()
     from google.protobuf.message import DecodeError
 
@@ -107,6 +112,7 @@ def _from_protobuf(body: bytes) -> Any:
 def _from_json(body: bytes) -> Any:
     from google.protobuf.json_format import ParseDict, ParseError
 
+    check_json(body)
     try:
         sent = msgspec.json.decode(body)
         for span in _sent_spans(sent):

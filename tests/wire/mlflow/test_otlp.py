@@ -13,7 +13,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from lazulite.domain.trace import MAX_LABELS
-from lazulite.formats import otlp
+from lazulite.formats import otlp, otlp_size
 from tests.wire.live import SCOPE, Answer, Live
 
 API = "/api/3.0/mlflow"
@@ -175,6 +175,14 @@ def test_bodies_may_be_compressed(server: Live, home: str, encoding: str) -> Non
 
 def test_a_bomb_is_refused_before_it_goes_off(server: Live, home: str) -> None:
     bomb = gzip.compress(bytes(otlp.MAX_INFLATED + 1))
+    answer = export(server, home, bomb, Content_Encoding="gzip")
+    assert (answer.status, answer.body["error_code"]) == (413, "REQUEST_LIMIT_EXCEEDED")
+
+
+def test_many_messages_of_two_bytes_are_refused_before_they_are_made(
+    server: Live, home: str
+) -> None:
+    bomb = gzip.compress(b"\x0a\x00" * (otlp_size.MAX_FIELDS + 1))  # 2 KB that took 250 MB
     answer = export(server, home, bomb, Content_Encoding="gzip")
     assert (answer.status, answer.body["error_code"]) == (413, "REQUEST_LIMIT_EXCEEDED")
 
