@@ -36,6 +36,7 @@ _TOO_MANY = (
 class Connection(HttpToolsProtocol):
     """One connection. It gives up on a client that is too slow: see docs/adr/0014."""
 
+    _refused = False  # it was answered, and what it sends is not looked at
     _head = 0  # bytes of the head that is coming; -1 = it is here
     _coming = False  # the body of the newest request
     _waiting: asyncio.TimerHandle | None = None  # for a head
@@ -45,8 +46,7 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         if len(self.connections) > CONNECTIONS:
-            transport.write(_TOO_MANY)
-            transport.close()
+            self._refuse(_TOO_MANY)
         else:
             self._wait()
 
@@ -57,15 +57,14 @@ class Connection(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self.transport.is_closing():
+        if self._refused or self.transport.is_closing():
             return
         super().data_received(data)
         if self._head < 0 or self.transport.is_closing():
             return
         self._head += len(data)
         if self._head > MAX_HEAD:
-            self.transport.write(_TOO_LONG)
-            self.transport.close()
+            self._refuse(_TOO_LONG)
         elif self._waiting is None:
             self._wait()
 
@@ -96,6 +95,16 @@ class Connection(HttpToolsProtocol):
     def resume_writing(self) -> None:
         self._read()
         super().resume_writing()
+
+    def _refuse(self, answer: bytes) -> None:
+        """Answer, and hang up: at once on what is still sent, the client would lose the answer."""
+        self._refused = True
+        self.transport.write(answer)
+        if not self.transport.can_write_eof():  # TLS waits for the client's goodbye by itself
+            self.transport.close()
+            return
+        self.transport.write_eof()
+        self._lingering = self.loop.call_later(LINGER, self.transport.abort)
 
     def _watch(self) -> None:
         size = self.transport.get_write_buffer_size()
