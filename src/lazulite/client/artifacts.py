@@ -165,9 +165,8 @@ def _send_part(
     with large.file.local.open("rb") as stream:
         stream.seek((number - 1) * large.part)
         content = stream.read(large.part)
-    digest = header_of(_base64(hashlib.sha256(content).digest()))
     url = url_of(root, f"mpu/parts/{large.upload}/{number}", large.file.path)
-    headers = connection.put(url, content, {"Content-Digest": digest})
+    headers = connection.put(url, content, {})  # the digest of the whole tells whether it is right
     return number, len(content), headers["etag"]
 
 

@@ -93,7 +93,7 @@ def open_regular(path: str) -> BinaryIO:
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise FileNotFoundError(errno.ENOENT, "it is no regular file", path)
-    return open(descriptor, "rb", buffering=0)
+    return open(path, "rb", buffering=0, opener=lambda *_: descriptor)
 
 
 @contextmanager

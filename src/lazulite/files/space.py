@@ -101,7 +101,12 @@ def _free(what: str, paths: Iterable[str], *, dry: bool) -> Swept:
     for path in paths:
         for status in leftovers.files_of(path):
             files += 1
-            size += status.st_size if status.st_nlink == 1 else 0
+            size += _taken(status) if status.st_nlink == 1 else 0
         if not dry:
             leftovers.remove(path)
     return Swept(what=what, files=files, size=size)
+
+
+def _taken(status: os.stat_result) -> int:
+    """Return the bytes of a file that are on the disk: some have only a size."""
+    return min(status.st_size, status.st_blocks * 512)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 from collections.abc import Mapping
 
 from blake3 import blake3
 
 from lazulite.domain.errors import InvalidInput
+from lazulite.files.disk import CHUNK
 from lazulite.ports.blobs import DigestMismatch
 
 _NAMES = {"md5": "md5", "sha-256": "sha256", "sha-512": "sha512"}  # RFC 9530's: hashlib's
@@ -45,7 +47,13 @@ class Sums:
         """The BLAKE3 of what passed, in hex; None if it was not asked for."""
         return self._identity.hexdigest() if self._identity else None
 
-    def update(self, data: bytes) -> None:
+    def read(self, descriptor: int) -> None:
+        """Take in a file from its position to its end, if anything is computed."""
+        buffer = memoryview(bytearray(CHUNK))
+        while not self.idle and (count := os.readv(descriptor, [buffer])):
+            self.update(buffer[:count])
+
+    def update(self, data: bytes | memoryview) -> None:
         """Take in what comes next."""
         for hasher in self._hashers.values():
             hasher.update(data)

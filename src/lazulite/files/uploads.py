@@ -1,4 +1,4 @@
-"""Uploads in parts: each is a folder of files, one a part, and at its end a mark."""
+"""Uploads in parts: each is a folder of files, one a part or one of all, and at its end a mark."""
 
 from __future__ import annotations
 
@@ -6,19 +6,21 @@ import fcntl
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
 from lazulite.domain.errors import InvalidInput
-from lazulite.files import about, leftovers
-from lazulite.files.blobs import FolderBlobs, write_stream
+from lazulite.files import about, inplace, leftovers
+from lazulite.files.blobs import FolderBlobs
 from lazulite.files.containers import Containers
 from lazulite.files.digests import digest_of
 from lazulite.files.disk import explained, make_private, place, staged, write_whole
 from lazulite.files.sums import Sums
+from lazulite.files.writing import write_stream
 from lazulite.ports.blobs import Blob, BlobHeaders, InvalidBlocks, Reader, Upload
-from lazulite.ports.uploads import MAX_PARTS, Part, UploadName, UploadNotFound
+from lazulite.ports.uploads import MAX_PARTS, Layout, Part, UploadName, UploadNotFound
 
 _DONE = "done"  # holds the digest of what `complete` was told
 _PLAIN = BlobHeaders()
@@ -33,7 +35,7 @@ class FolderUploads:
         self._containers = Containers(stores)
         self._blobs = blobs
 
-    def begin(self, name: UploadName) -> list[Part]:
+    def begin(self, name: UploadName, layout: Layout | None = None) -> list[Part]:
         with explained(f"upload of {name.blob.path!r}"):
             self._containers.target(name.blob)  # a path that cannot be is refused before its parts
             folder = self._folder(name)
@@ -43,6 +45,8 @@ class FolderUploads:
                 make_private(folder)
             with self._held(name):
                 leftovers.remove(f"{folder}/{_DONE}")
+                if layout is not None:
+                    inplace.lay(folder, layout)
                 return _parts(folder)
 
     def put(
@@ -56,6 +60,10 @@ class FolderUploads:
         with explained(f"upload of {name.blob.path!r}"):
             with self._held(name) as folder:
                 _check_open(name, folder)
+                layout = inplace.layout_of(folder)
+            if layout is not None:
+                hold = partial(self._held, name)
+                return _part(number, inplace.put(hold, number, stream, digests, layout))
             with staged(self._containers.beside(name.blob, "incoming")) as out:
                 write_stream(stream, out, Sums(digests))
                 with self._held(name) as folder:
@@ -78,12 +86,19 @@ class FolderUploads:
             if _mark(folder) == said:
                 return None
             _check_open(name, folder)
-            _check_parts(name, wanted, _parts(folder))
-            paths = [f"{folder}/{number}" for number, _ in wanted]
-            blob = self._blobs.assemble(name.blob, paths, upload)
+            found = _check_parts(name, wanted, _parts(folder))
+            layout = inplace.layout_of(folder)
+            if layout is None:
+                paths = [f"{folder}/{number}" for number, _ in wanted]
+                blob = self._blobs.assemble(name.blob, paths, upload)
+            else:
+                whole = inplace.trim(folder, found, layout)
+                checked = {**layout.digests, **upload.digests}
+                blob = self._blobs.adopt(
+                    name.blob, whole, msgspec.structs.replace(upload, digests=checked)
+                )
             write_whole(Path(folder, _DONE), said)
-            for part in _parts(folder):
-                leftovers.remove(f"{folder}/{part.number}")
+            _clear(folder)
             return blob
 
     def abort(self, name: UploadName) -> None:
@@ -140,12 +155,22 @@ def _parts(folder: str) -> list[Part]:
         )
 
 
+def _clear(folder: str) -> None:
+    """Remove all but the mark."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name != _DONE:
+                leftovers.remove(entry.path)
+
+
 def _part(number: int, status: os.stat_result) -> Part:
     return Part(number, status.st_size, about.etag(status, _PLAIN))
 
 
-def _check_parts(name: UploadName, wanted: Sequence[tuple[int, str]], found: list[Part]) -> None:
-    """Refuse to make a blob of other parts than those that came.
+def _check_parts(
+    name: UploadName, wanted: Sequence[tuple[int, str]], found: list[Part]
+) -> list[Part]:
+    """Return the parts of a blob; refuse to make it of others than those that came.
 
     Raises:
         InvalidBlocks: none, a number twice or left out, one that did not come or came again.
@@ -167,3 +192,4 @@ def _check_parts(name: UploadName, wanted: Sequence[tuple[int, str]], found: lis
                 "complete with the ETag of the last reply",
                 path="parts",
             )
+    return found[: len(wanted)]

@@ -24,6 +24,13 @@ class UploadName(NamedTuple):
     id: str
 
 
+class Layout(NamedTuple):
+    """How the parts lie in the file, where their sender says it before."""
+
+    size: int  # bytes of each part but the last
+    digests: dict[str, str]  # of the whole, base64, by the names of RFC 9530
+
+
 class Part(NamedTuple):
     """A part that came whole."""
 
@@ -35,13 +42,15 @@ class Part(NamedTuple):
 class Uploads(Protocol):
     """Uploads in parts, each forgotten a week after its last part.
 
-    `begin` opens one, or goes on with it: it gives the parts that are there. `put` replaces a part.
+    `begin` opens one, or goes on with it: it gives the parts that are there. With a layout they are
+    written once, to their place in the file; without, to files that `complete` puts together. `put`
+    replaces a part; of two that send the same at once with a layout, the first gets a Conflict.
     `complete` makes the blob of exactly these (number, etag), in the order of numbers; the same
     again changes nothing and gives None. It raises InvalidBlocks when a part is missing or was sent
     again since. `abort` frees the parts. All but `begin` raise UploadNotFound.
     """
 
-    def begin(self, name: UploadName) -> list[Part]: ...
+    def begin(self, name: UploadName, layout: Layout | None = None) -> list[Part]: ...
 
     def put(
         self, name: UploadName, number: int, stream: Reader, digests: Mapping[str, str]

@@ -11,10 +11,12 @@ from lazulite.domain.access import Principal
 from lazulite.domain.errors import InvalidInput
 from lazulite.domain.ids import WorkspaceId
 from lazulite.ports.blobs import BlobHeaders, BlobName, Reader, Upload
-from lazulite.ports.uploads import MAX_PARTS, Part, UploadName
+from lazulite.ports.uploads import MAX_PARTS, Layout, Part, UploadName
 from lazulite.services import artifacts
 from lazulite.services.artifact_paths import ArtifactPath
 from lazulite.services.context import Services
+
+MAX_PART = 5 << 30  # bytes; S3's limit
 
 
 class Plan(NamedTuple):
@@ -44,18 +46,26 @@ def create(
     """
     if not 1 <= plan.num_parts <= MAX_PARTS:
         raise InvalidInput(
-            f"Invalid value {plan.num_parts} for parameter 'num_parts' supplied: an upload has 1 to "
-            f"{MAX_PARTS} parts; make them larger",
+            f"Invalid value {plan.num_parts} for parameter 'num_parts' supplied: an upload has 1 "
+            f"to {MAX_PARTS} parts; make them larger",
             path="num_parts",
         )
     blob = _writable(services, ids, where, principal)
+    layout = None
     if plan.sha256 is None or plan.size is None:
         upload = secrets.token_hex(16)
     else:
+        if not 1 <= plan.size <= MAX_PART:
+            raise InvalidInput(
+                f"Invalid value {plan.size} for parameter 'part_size' supplied: a part has 1 to "
+                f"{MAX_PART} bytes",
+                path="part_size",
+            )
+        layout = Layout(plan.size, {"sha-256": plan.sha256})
         said = f"{plan.sha256} {plan.size} {plan.num_parts}"
         upload = hashlib.sha256(said.encode()).hexdigest()[:32]
     services.files.root(blob.workspace, blob.container)
-    return Opened(upload, services.files.uploads.begin(UploadName(blob, upload)))
+    return Opened(upload, services.files.uploads.begin(UploadName(blob, upload), layout))
 
 
 def find(services: Services, ids: WorkspaceId, where: ArtifactPath, upload: str) -> UploadName:
