@@ -18,6 +18,18 @@ def test_json_is_sorted_and_keeps_letters() -> None:
     assert written({"b": "ü", "a": 1}, "json") == '{\n  "a": 1,\n  "b": "ü"\n}\n'
 
 
+def test_json_has_null_for_what_is_no_number() -> None:
+    assert written([{"a": float("nan"), "b": 1.5}], "json").split() == [
+        *("[", "{", '"a":', "null,", '"b":', "1.5", "}", "]"),
+    ]
+
+
+def test_letters_and_emoji_of_two_cells_keep_columns_aligned() -> None:
+    rows = [{"name": "🚀 a", "n": 1}, {"name": "日本", "n": 2}, {"name": "é", "n": 3}]
+    lines = written(rows, "table").splitlines()
+    assert lines[2:] == ["🚀 a  1", "日本  2", "é     3"]
+
+
 def test_yaml_is_readable() -> None:
     assert written({"b": [1], "a": None}, "yaml") == "b:\n- 1\na: null\n"
     assert written("x", "yaml") == "x\n"

@@ -104,6 +104,9 @@ def test_a_wrong_filter_is_told_with_its_place(lazulite: Lazulite, runs: list[st
     *_, shown, mark = lazulite("search", "params.a = 'x' AND AND", code=1).splitlines()
     assert shown == "  params.a = 'x' AND AND"
     assert shown[mark.index("^") :] == "AND"
+    wrong = lazulite("search", "params.a = 'x'", "-s", "metrics.loss UP", code=1)
+    assert "Invalid order_by" in wrong
+    assert "^" not in wrong
     assert "experiment 'none' does not exist" in lazulite("search", "-e", "none", code=3)
 
 
@@ -113,6 +116,7 @@ def test_runs_are_compared_by_what_differs(lazulite: Lazulite, runs: list[str]) 
     assert loss.split() == ["metrics.loss", "(min)", "0.344828", "0.0952381", "*"]
     assert json.loads(lazulite("compare", *runs))[1]["best"] == [runs[1]]
     lazulite("compare", runs[0], "nobody", code=3)
+    assert "two runs" in lazulite("compare", runs[0], runs[0], code=2)
     assert "params.same" in lazulite("compare", "--all", *runs, "-o", "table")
 
 
@@ -127,7 +131,24 @@ def test_metrics_have_their_extremes_and_a_curve(lazulite: Lazulite, runs: list[
 def test_files_of_a_run_are_listed(lazulite: Lazulite, runs: list[str], server: Live) -> None:
     path = f"/api/2.0/mlflow-artifacts/artifacts/0/{runs[0]}/artifacts/a/b.txt"
     server.call("PUT", path, b"xyz")
-    assert json.loads(lazulite("artifacts", runs[0])) == [{"path": "a/b.txt", "size": 3}]
+    file = {"path": "a/b.txt", "size": 3}
+    assert json.loads(lazulite("artifacts", runs[0])) == [file]
+    assert json.loads(lazulite("artifacts", runs[0], "a/b.txt")) == [file]
+    assert "3 B" in lazulite("artifacts", runs[0], "a/", "-o", "table")
+    assert "no file or folder 'a/c'" in lazulite("artifacts", runs[0], "a/c", code=3)
+
+
+def test_what_is_not_there_is_told_by_name(lazulite: Lazulite, runs: list[str]) -> None:
+    for words in (("show",), ("metrics",), ("artifacts",), ("delete",), ("restore",)):
+        assert "run 'nobody' does not exist" in lazulite(*words, "nobody", code=3)
+        assert "run '' does not exist" in lazulite(*words, "", code=3)
+    assert "workspace 'none'" in lazulite("show", runs[0], "-w", "none", code=3)
+    assert "no metric 'acc'; it has: loss" in lazulite("metrics", runs[0], "acc", code=3)
+
+
+def test_of_several_runs_all_are_deleted_or_none(lazulite: Lazulite, runs: list[str]) -> None:
+    lazulite("delete", runs[0], "nobody", code=3)
+    assert json.loads(lazulite("list", "--deleted")) == []
 
 
 def test_a_run_goes_to_the_bin_and_back(lazulite: Lazulite, runs: list[str]) -> None:

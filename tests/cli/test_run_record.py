@@ -33,6 +33,11 @@ RECORD: dict[str, Any] = {
 }  # fmt: skip
 RUN: dict[str, Any] = {
     "id": "p--a",
+    "name": "a",
+    "status": "FINISHED",
+    "experiment_id": "7",
+    "start_time": 1_767_225_600_000,
+    "end_time": 1_767_225_612_400,
     "metrics": {"loss": 1.0, CPU: 50.0},
     "tags": {"mlflow.user": "ann", "team": "red"},
     "job": RECORD,
@@ -44,6 +49,7 @@ def session(tmp_path: Path) -> Iterator[Session]:
     points = [{"value": value} for value in (10.0, 95.0)]
     with fake_session(tmp_path) as (fake, session):
         fake.answers.append(("GET", ".*/get-history-bulk-interval", Reply({"metrics": points})))
+        fake.answers.append(("GET", ".*/experiments/get", Reply({"experiment": {"name": "iris"}})))
         yield session
 
 
@@ -62,14 +68,26 @@ def test_a_person_is_told_of_a_job_line_by_line(session: Session) -> None:
     assert "memory over time" not in found
 
 
-def test_a_run_of_a_client_is_shown_as_it_is(session: Session) -> None:
+def test_times_and_the_experiment_are_told_in_words(session: Session) -> None:
     bare = {key: value for key, value in RUN.items() if key != "job"}
-    assert told(session, bare) == bare
+    found = told(session, bare)
+    assert (found["experiment"], found["took"]) == ("iris", "12.4 s")
+    assert found["started"].endswith(" d ago)")
+    assert list(found) == [
+        *("id", "name", "status", "experiment", "started", "took", "metrics", "tags"),
+    ]
+
+
+def test_a_run_of_a_client_says_its_parent_and_source(session: Session) -> None:
+    tags = {"mlflow.parentRunId": "up", "mlflow.source.name": "a.py", "mlflow.note.content": "hm"}
+    found = told(session, {**RUN, "tags": tags, "job": None, "deleted": True})
+    assert (found["parent"], found["source"], found["deleted"]) == ("up", "a.py", True)
+    assert found["tags"] == {"mlflow.note.content": "hm"}
 
 
 def test_what_is_not_known_is_not_told(session: Session) -> None:
     record = {"job": "p", "code": None, "source": {}, "command": None, "environment": None}
     found = told(session, {**RUN, "metrics": {}, "job": record})
-    assert set(found) == {"id", "tags"}
+    assert set(found) == {"id", "name", "status", "experiment", "started", "took", "tags"}
     assert used({}) == ""
     assert used({"cpu": 0.003}) == "CPU 3 ms"

@@ -71,6 +71,22 @@ def test_the_best_of_each_row_is_marked() -> None:
     assert lines[3].split() == ["metrics.loss", "(min)", "1", "*", "2"]
 
 
+def test_what_one_run_alone_has_is_not_best() -> None:
+    rows, _ = comparison([a_run("a", acc=0.5), a_run("b")])
+    assert "best" not in rows[0]
+
+
+def test_nan_beside_nan_is_no_difference() -> None:
+    rows, _ = comparison([a_run("a", acc=math.nan), a_run("b", acc=math.nan)])
+    assert rows == []
+
+
+def test_runs_of_one_name_stand_below_their_ids() -> None:
+    found = [{**a_run(name, acc=acc), "name": "check"} for name, acc in (("a", 0.1), ("b", 0.2))]
+    _, lines = comparison(found)
+    assert lines[0].split() == ["What", "a", "b"]
+
+
 def test_nan_is_never_best() -> None:
     rows, _ = comparison([a_run("a", acc=math.nan), a_run("b", acc=0.1)])
     assert rows[0]["best"] == ["b"]

@@ -10,6 +10,7 @@ import click
 from lazulite.cli.call import Call, common, set_option
 from lazulite.cli.job_columns import JOB_COLUMNS
 from lazulite.cli.names import Name
+from lazulite.cli.words import counted
 from lazulite.domain.errors import InvalidInput
 
 _NAME = click.option("-n", "--name", required=True, type=Name("jobs"), help="Name of the job.")
@@ -109,7 +110,7 @@ def download(call: Call, name: str, download_path: Path, **what: Any) -> None:
         from lazulite.client.code import bring_code
 
         folder = download_path / "code"
-        call.say(f"{bring_code(call.session, name, folder)} files to {folder}")
+        call.say(f"{counted(bring_code(call.session, name, folder), 'file')} to {folder}")
         return
     from lazulite.client import jobs
     from lazulite.client.download import bring, parts_of

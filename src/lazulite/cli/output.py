@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TextIO
 
@@ -67,13 +69,31 @@ def write(data: Any, form: str, columns: Sequence[Column] = (), to: TextIO | Non
 
 
 def _json(data: Any, out: TextIO, *, color: bool) -> None:
-    text = json.dumps(data, indent=2, ensure_ascii=False, sort_keys=True, default=str)
+    try:
+        text = _dumped(data)
+    except ValueError:  # JSON has no NaN and no infinity
+        text = _dumped(_finite(data))
     if color and out.isatty():
         from rich.console import Console
 
         Console(file=out).print_json(text)
     else:
         out.write(text + "\n")
+
+
+def _dumped(data: Any) -> str:
+    return json.dumps(
+        data, indent=2, ensure_ascii=False, sort_keys=True, default=str, allow_nan=False
+    )
+
+
+def _finite(data: Any) -> Any:
+    """Return the data with null for each number that is none."""
+    if isinstance(data, dict):
+        return {key: _finite(value) for key, value in data.items()}
+    if isinstance(data, list):
+        return [_finite(value) for value in data]
+    return None if isinstance(data, float) and not math.isfinite(data) else data
 
 
 def tsv_row(row: Any) -> str:
@@ -151,11 +171,20 @@ def _text(value: object) -> str:
 
 
 def _plain(heads: list[str], cells: list[list[str]], out: TextIO) -> None:
-    widths = [max(len(line[i]) for line in (heads, *cells)) for i in range(len(heads))]
+    widths = [max(_wide(line[i]) for line in (heads, *cells)) for i in range(len(heads))]
     rule = ["-" * width for width in widths]
     for line in (heads, rule, *cells):
-        text = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        pairs = zip(line, widths, strict=True)
+        text = "  ".join(cell + " " * (width - _wide(cell)) for cell, width in pairs)
         out.write(text.rstrip() + "\n")
+
+
+def _wide(text: str) -> int:
+    """Return how many cells of a terminal a text takes: some letters and emoji take two."""
+    if text.isascii():
+        return len(text)
+    thin = sum(bool(unicodedata.combining(one)) for one in text)
+    return len(text) - thin + sum(unicodedata.east_asian_width(one) in "WF" for one in text)
 
 
 def fitting(
@@ -163,7 +192,7 @@ def fitting(
 ) -> tuple[Sequence[Column], list[list[str]]]:
     """Leave out spare columns, the last first, until the rest fits a width."""
     texts = [[column.head for column in heads], *cells]
-    wide = [max(len(line[place]) for line in texts) + 2 for place in range(len(heads))]
+    wide = [max(_wide(line[place]) for line in texts) + 2 for place in range(len(heads))]
     kept = list(range(len(heads)))
     for place in reversed(range(len(heads))):
         if heads[place].spare and sum(wide[one] for one in kept) > width:

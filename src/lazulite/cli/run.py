@@ -13,6 +13,7 @@ from lazulite.cli.names import Name
 from lazulite.cli.output import Column
 from lazulite.cli.run_files import download, upload
 from lazulite.cli.run_transfer import export, import_
+from lazulite.cli.words import counted, size
 from lazulite.domain.errors import InvalidInput
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -37,14 +38,15 @@ _METRIC = click.option(
 )
 _PARAM = click.option("--param", "params", metavar="KEY", multiple=True, help="A column of this.")
 _TAG = click.option("--tag", "tags", metavar="KEY", multiple=True, help="A column of this.")
+_SIZE = Column("Size", lambda one: size(one["size"]))
 _BIN_COLUMNS = (
     Column("Run", "id"),
     Column("Name", "name"),
     Column("Files", "files"),
-    Column("Size", "size"),
+    _SIZE,
     Column("Stays because", "kept"),
 )
-_FILE_COLUMNS = (Column("Path", "path"), Column("Size", "size"))
+_FILE_COLUMNS = (Column("Path", "path"), _SIZE)
 
 
 @click.group()
@@ -75,7 +77,7 @@ def list_(call: Call, *, deleted: bool, **asked: Any) -> None:
 
 
 @command.command()
-@click.argument("text", metavar="FILTER", default="")
+@click.argument("text", metavar="[FILTER]", default="")
 @click.option("-s", "--sort", "orders", multiple=True, help="As in 'metrics.acc DESC'; repeatable.")
 @_shown
 @common
@@ -101,10 +103,11 @@ def _list(
     from lazulite.client import runs, summaries
 
     found = runs.search(call.session, **which, experiments=experiments, most=max_results)
-    metrics = [read_metric(text) for text in keys["metrics"]] or usual(found)
+    chosen = [read_metric(text) for text in keys["metrics"]]
+    metrics = chosen or usual(found)
     needed = [one.key for one in metrics] if call.as_table else None
     summaries.add(call.session, found, needed)
-    call.show(found, columns(Chosen(metrics, keys["params"], keys["tags"])))
+    call.show(found, columns(Chosen(metrics, keys["params"], keys["tags"], not chosen)))
 
 
 @command.command()
@@ -120,8 +123,11 @@ def show(call: Call, run: str) -> None:
         from lazulite.cli.run_record import told
 
         found = told(call.session, found)
-        found["metrics"] = drawn(call.session, run, found.get("metrics", {}))
-    call.show(found)
+        if metrics := found.pop("metrics", None):
+            found["metrics"] = drawn(call.session, run, metrics)
+    from lazulite.cli.run_table import Chosen, columns
+
+    call.show(found, columns(Chosen((), (), ())))
 
 
 @command.command()
@@ -130,6 +136,9 @@ def show(call: Call, run: str) -> None:
 @common
 def compare(call: Call, names: tuple[str, ...], *, everything: bool) -> None:
     """Show in what runs differ, of any experiments; * is the best of a metric."""
+    names = tuple(dict.fromkeys(names))
+    if len(names) < 2:
+        raise click.UsageError("name two runs or more")
     from lazulite.cli.run_table import bests, compared, left_out
     from lazulite.client import runs, summaries
 
@@ -139,6 +148,9 @@ def compare(call: Call, names: tuple[str, ...], *, everything: bool) -> None:
     bests(found, rows)
     if not call.as_table:
         call.show(rows)
+        return
+    if not rows:
+        call.say("params, metrics and tags are the same; --all shows them")
         return
     call.show(*compared(found, rows))
     if more := left_out(found, rows):
@@ -176,7 +188,7 @@ def artifacts(call: Call, run: str, path: str) -> None:
     """List the files of a run, below a folder if one is given."""
     from lazulite.client import runs
 
-    call.show(list(runs.artifacts(call.session, run, path)), _FILE_COLUMNS)
+    call.show(runs.files(call.session, run, path), _FILE_COLUMNS)
 
 
 @command.command()
@@ -184,8 +196,9 @@ def artifacts(call: Call, run: str, path: str) -> None:
 @common
 def delete(call: Call, names: tuple[str, ...]) -> None:
     """Put runs into the bin; `restore` takes them out."""
-    from lazulite.client import runs
+    from lazulite.client import runs, summaries
 
+    summaries.several(call.session, names)  # all are there, or none goes
     for name in names:
         runs.set_deleted(call.session, name, deleted=True)
 
@@ -195,8 +208,9 @@ def delete(call: Call, names: tuple[str, ...]) -> None:
 @common
 def restore(call: Call, names: tuple[str, ...]) -> None:
     """Take runs out of the bin."""
-    from lazulite.client import runs
+    from lazulite.client import runs, summaries
 
+    summaries.several(call.session, names)  # all are there, or none comes
     for name in names:
         runs.set_deleted(call.session, name, deleted=False)
 
@@ -219,9 +233,11 @@ def purge(call: Call, older_than: int | None, *, dry_run: bool, yes: bool) -> No
         before = int(datetime.now(UTC).timestamp() - older_than * 86_400) * 1000
     found = runs.purge(call.session, before=before, dry=True)
     going = [one for one in found if not one.get("kept")]
-    size = sum(one["size"] for one in going)
-    runs_going = sum(one["id"] is not None for one in going)
-    call.say(f"{runs_going} runs, {size / 1e6:.1f} MB in all; {len(found) - len(going)} stay")
+    freed = size(sum(one["size"] for one in going))
+    runs_going = counted(sum(one["id"] is not None for one in going), "run")
+    stay = len(found) - len(going)
+    staying = f"; {stay} stay{'s' if stay == 1 else ''}" if stay else ""
+    call.say(f"{runs_going}, {freed} in all{staying}" if found else "there is nothing to free")
     if going and not dry_run:
         confirm("Delete them for good?", yes=yes)
         found = runs.purge(call.session, before=before, dry=False)

@@ -12,14 +12,24 @@ from lazulite.cli.run_table import ROWS, number, short
 from lazulite.cli.sparkline import WIDTH, sparkline
 from lazulite.client import runs
 from lazulite.client.session import Session
+from lazulite.domain.errors import NotFound
 from lazulite.domain.usage import OWN
 
 DRAWN = 50  # curves, each of which is a request; of more metrics only those named
+NAMED = 20  # metrics that an error names
 _NUMBERS = 60  # characters that the other columns take
 
 
 def rows(found: dict[str, Any], keys: Sequence[str]) -> list[dict[str, Any]]:
-    """Return a row per metric of a run with summaries."""
+    """Return a row per metric of a run with summaries.
+
+    Raises:
+        NotFound: the run has no metric of one of these keys.
+    """
+    for key in keys:
+        if key not in found["metrics"]:
+            known = ", ".join(sorted(found["metrics"])[:NAMED]) or "none"
+            raise NotFound(f"run '{found['id']}' has no metric '{key}'; it has: {known}")
     wanted = [key for key in keys or sorted(found["metrics"]) if key in found["metrics"]]
     return [
         {"metric": key, "last": _real(found["metrics"][key])}
@@ -48,16 +58,20 @@ def table(
     return list(found[:ROWS]), heads
 
 
-def drawn(session: Session, run: str, metrics: Mapping[str, Any]) -> dict[str, str]:
-    """Return the last values of a run's metrics as text, the first `DRAWN` with their curves."""
+def drawn(session: Session, run: str, metrics: Mapping[str, Any]) -> dict[str, object]:
+    """Return the last values of a run's metrics in six digits, the first `DRAWN` with curves."""
     own = [key for key in metrics if not key.startswith(OWN)]
     width = _width(_NUMBERS)
-    told = {key: str(number(metrics[key])) for key in own}
+    told: dict[str, object] = {key: _six(metrics[key]) for key in own}
     for key in own[:DRAWN]:
         curve = points(session, run, key)
         if len(curve) > 1:
-            told[key] = f"{told[key]:<12} {_line(curve, width)}"
+            told[key] = f"{number(metrics[key])!s:<12} {_line(curve, width)}"
     return told
+
+
+def _six(value: object) -> object:
+    return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
 def _line(curve: Sequence[Sequence[float | int | None]], width: int) -> str:

@@ -3,29 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from lazulite.cli.sparkline import sparkline
-from lazulite.cli.words import size, used
+from lazulite.cli.words import ago, size, span, used
 from lazulite.client import runs
 from lazulite.client.session import Session
+from lazulite.domain.run import PARENT
 from lazulite.domain.source import BRANCH, COMMIT, DIRTY, REPOSITORY
 from lazulite.domain.usage import CPU, MEMORY, OWN
 
 _CURVES = (("cpu", CPU, "% of a core"), ("memory", MEMORY, "MB"))
+_NOTE = "mlflow.note.content"  # the tag that people write
 _SHORT = 12  # characters of a digest that a person compares
 
 
 def told(session: Session, run: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what `run show` prints on a terminal of a run with its record."""
+    """Return what `run show` prints on a terminal: times as people say them, nothing empty."""
     record = run.get("job")
-    if not record:
-        return dict(run)
-    shown = {key: value for key, value in run.items() if key not in ("metrics", "tags", "job")}
+    shown = dict(_head(session, run))
+    shown["params"] = run.get("params")
     shown["metrics"] = {k: v for k, v in run["metrics"].items() if not k.startswith(OWN)}
-    shown["tags"] = {k: v for k, v in run["tags"].items() if not k.startswith("mlflow.")}
-    lines = {**dict(_made_of(record)), **dict(_ran(session, run, record))}
-    return {key: value for key, value in (shown | lines).items() if value not in (None, {}, "")}
+    shown["tags"] = {
+        k: v for k, v in run["tags"].items() if k == _NOTE or not k.startswith("mlflow.")
+    }
+    if record:
+        shown |= {**dict(_made_of(record)), **dict(_ran(session, run, record))}
+    return {key: value for key, value in shown.items() if value not in (None, {}, "")}
+
+
+def _head(session: Session, run: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    yield from ((key, run.get(key)) for key in ("id", "name", "status"))
+    yield "experiment", runs.experiment_name(session, run["experiment_id"])
+    yield "started", _time(run["start_time"])
+    if run.get("end_time"):
+        yield "took", span((run["end_time"] - run["start_time"]) / 1000)
+    yield "user", run.get("user")
+    yield "deleted", run.get("deleted") or None
+    yield "parent", run["tags"].get(PARENT)
+    yield "source", None if run.get("job") else run["tags"].get("mlflow.source.name")
+
+
+def _time(millis: int) -> str:
+    then = datetime.fromtimestamp(millis / 1000, UTC)
+    local = then.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    return f"{local} ({ago(millis / 1000, datetime.now(UTC))})"
 
 
 def _made_of(record: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -58,8 +81,8 @@ def _ran(
         if key in run["metrics"]:
             values = [float(point["value"]) for point in runs.curve(session, run["id"], key)]
             low, high = f"{min(values):.0f}", f"{max(values):.0f}"
-            span = high if low == high else f"{low} to {high}"
-            yield f"{name} over time", f"{sparkline(values)} {span} {unit}"
+            reach = high if low == high else f"{low} to {high}"
+            yield f"{name} over time", f"{sparkline(values)} {reach} {unit}"
 
 
 def _git(source: Mapping[str, str]) -> str:

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from lazulite.cli.output import Column
+from lazulite.cli.words import ago, status_style
 from lazulite.client.summaries import WAYS, best_way
 from lazulite.domain.errors import InvalidInput
 from lazulite.domain.usage import PREFIX
@@ -34,11 +35,12 @@ class Metric(NamedTuple):
 
 
 class Chosen(NamedTuple):
-    """What a list of runs shows of each besides what it is; no metrics = the usual ones."""
+    """What a list of runs shows of each besides what it is."""
 
     metrics: Sequence[Metric]
     params: Sequence[str]
     tags: Sequence[str]
+    usual: bool = False  # nobody chose these metrics
 
 
 def read_metric(text: str) -> Metric:
@@ -59,14 +61,15 @@ def usual(found: Sequence[dict[str, Any]]) -> list[Metric]:
 
 
 def columns(chosen: Chosen) -> list[Column]:
-    """Return the columns of a list of runs."""
+    """Return the columns of a list of runs; a narrow terminal spares what nobody asked for."""
+    now = datetime.now(UTC)
     texts = [("params", key) for key in chosen.params] + [("tags", key) for key in chosen.tags]
     return [
         Column("Run", "id"),
         Column("Name", lambda run: short(run["name"])),
-        Column("Status", "status"),
-        Column("Started", lambda run: _time(run["start_time"]), spare=not chosen.metrics),
-        *(Column(one.head, partial(_metric, one)) for one in chosen.metrics),
+        Column("Status", "status", status_style),
+        Column("Started", lambda run: ago(run["start_time"] / 1000, now), spare=True),
+        *(Column(one.head, partial(_metric, one), spare=chosen.usual) for one in chosen.metrics),
         *(Column(short(key), partial(_text, part, key)) for part, key in texts),
     ]
 
@@ -77,7 +80,8 @@ def bests(found: Sequence[dict[str, Any]], rows: Sequence[dict[str, Any]]) -> No
         part, _, key = row["what"].partition(".")
         values = {run["id"]: row[run["id"]] for run in found}
         real = {one: v for one, v in values.items() if isinstance(v, float) and v == v}
-        if part == "metrics" and real:
+        several = sum(value is not None for value in values.values()) > 1
+        if part == "metrics" and real and several:
             best = (min if best_way(key) == "min" else max)(real.values())
             row["of"] = best_way(key)
             row["best"] = [one for one, value in real.items() if value == best]
@@ -88,7 +92,9 @@ def compared(
 ) -> tuple[list[dict[str, Any]], list[Column]]:
     """Return the table of a comparison: few runs beside each other, many below each other."""
     if len(found) <= WIDE:
-        heads = [Column(short(run["name"]), partial(_marked, run["id"])) for run in found]
+        names = [run["name"] for run in found]
+        by = "name" if len(set(names)) == len(names) else "id"
+        heads = [Column(short(run[by]), partial(_marked, run["id"])) for run in found]
         return list(rows[:ROWS]), [Column("What", _what), *heads]
     shown = rows[:ACROSS]
     lines = [
@@ -145,8 +151,3 @@ def _marked(run: str, row: dict[str, Any]) -> str:
     value = number(row.get(run))
     text = "" if value is None else short(str(value))
     return f"{text} *" if run in row.get("best", ()) else text
-
-
-def _time(millis: int) -> str:
-    local = datetime.fromtimestamp(millis / 1000, UTC).astimezone()
-    return local.strftime("%Y-%m-%d %H:%M:%S")

@@ -17,6 +17,10 @@ _COLORS = {
     "Finalizing": "cyan",
     "Starting": "blue",
     "Preparing": "blue",
+    "FINISHED": "green",
+    "FAILED": "bold red",
+    "KILLED": "yellow",
+    "RUNNING": "cyan",
 }
 
 _WORTH_BYTES = 1_000_000  # of disk use; every program touches a few
@@ -67,6 +71,11 @@ def split(timeline: Mapping[str, Any]) -> list[tuple[str, float]]:
     return [(phase, seconds) for phase, seconds in spent if seconds >= _WORTH[phase == "created"]]
 
 
+def counted(count: int, noun: str) -> str:
+    """Return `1 file`, `2 files`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 def size(count: int) -> str:
     """Return bytes as 512 B, 3.4 MB."""
     value = float(count)
@@ -95,9 +104,9 @@ def used(usage: Mapping[str, Any]) -> str:
     return ", ".join(parts)
 
 
-def ago(text: str | None, now: datetime) -> str:
-    """Return how long ago: 12 s ago, 3 h ago."""
-    then = moment(text)
+def ago(when: str | float | None, now: datetime) -> str:
+    """Return how long ago an ISO time, or seconds since 1970, was: 12 s ago, 3 h ago."""
+    then = datetime.fromtimestamp(when, UTC) if isinstance(when, float) else moment(when)
     if then is None:
         return ""
     seconds = max(0, int((now - then).total_seconds()))

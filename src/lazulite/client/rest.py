@@ -251,7 +251,8 @@ def read_error(status: int, body: bytes) -> LazuliteError:
     kind = _by_code().get(code) or _BY_STATUS.get(status, LazuliteError)
     at = found.get("position") if isinstance(found, dict) else None  # in a filter of MLflow's
     if at is not None:
-        return kind(message, path="filter", at=at)
+        which = "order_by" if message.startswith("Invalid order_by") else "filter"
+        return kind(message, path=which, at=at)
     return kind(message, path=target or None)
 
 

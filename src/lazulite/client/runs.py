@@ -57,7 +57,7 @@ def get(session: Session, run: str) -> dict[str, Any]:
     Raises:
         NotFound: there is none.
     """
-    reply = _call(session, "GET", f"runs/get?run_id={quote(run, safe='')}")
+    reply = _of(session, run, "GET", f"runs/get?run_id={quote(run, safe='')}")
     return flat(reply["run"])
 
 
@@ -82,14 +82,42 @@ def curve(session: Session, run: str, key: str, points: int = SAMPLES) -> list[d
     return found
 
 
+def files(session: Session, run: str, path: str = "") -> list[dict[str, Any]]:
+    """Return a file of a run, or all files below a folder: path and size.
+
+    Raises:
+        NotFound: there is no such run, file or folder.
+    """
+    path = path.strip("/")
+    found = list(artifacts(session, run, path))
+    if found or not path:
+        return found
+    beside = list(_listed(session, run, path.rpartition("/")[0]))
+    if not any(one["path"] == path for one in beside):
+        how = f"see them with: lazulite run artifacts {run}"
+        raise NotFound(f"run '{run}' has no file or folder '{path}'; {how}")
+    return [_file(one) for one in beside if one["path"] == path and not one["is_dir"]]
+
+
 def artifacts(session: Session, run: str, path: str = "") -> Iterator[dict[str, Any]]:
     """Yield every file of a run below a folder: path and size."""
-    query = f"run_id={quote(run, safe='')}&path={quote(path, safe='')}"
-    for one in _call(session, "GET", f"artifacts/list?{query}").get("files", []):
+    for one in _listed(session, run, path):
         if one["is_dir"]:
             yield from artifacts(session, run, one["path"])
         else:
-            yield {"path": one["path"], "size": one["file_size"]}
+            yield _file(one)
+
+
+def _listed(session: Session, run: str, path: str) -> list[dict[str, Any]]:
+    query = f"run_id={quote(run, safe='')}&path={quote(path, safe='')}"
+    found: list[dict[str, Any]] = _of(session, run, "GET", f"artifacts/list?{query}").get(
+        "files", []
+    )
+    return found
+
+
+def _file(one: Mapping[str, Any]) -> dict[str, Any]:
+    return {"path": one["path"], "size": one["file_size"]}
 
 
 def set_deleted(session: Session, run: str, *, deleted: bool) -> None:
@@ -98,7 +126,7 @@ def set_deleted(session: Session, run: str, *, deleted: bool) -> None:
     Raises:
         NotFound: there is no such run.
     """
-    _call(session, "POST", f"runs/{'delete' if deleted else 'restore'}", {"run_id": run})
+    _of(session, run, "POST", f"runs/{'delete' if deleted else 'restore'}", {"run_id": run})
 
 
 def purge(session: Session, *, before: int | None, dry: bool) -> list[dict[str, Any]]:
@@ -124,10 +152,14 @@ def differing(runs: Sequence[Mapping[str, Any]], *, everything: bool) -> list[di
         keys = sorted({key for run in runs for key in run[part] if everything or _is_told(key)})
         for key in keys:
             values = [run[part].get(key) for run in runs]
-            if everything or any(value != values[0] for value in values):
+            if everything or any(not _same(value, values[0]) for value in values):
                 named = {run["id"]: value for run, value in zip(runs, values, strict=True)}
                 rows.append({"what": f"{part}.{key}", **named})
     return rows
+
+
+def _same(one: object, other: object) -> bool:
+    return one == other or (one != one and other != other)  # NaN is no news beside NaN
 
 
 def _is_told(key: str) -> bool:
@@ -180,6 +212,29 @@ def experiment_id(session: Session, name: str) -> str:
     except NotFound:
         raise NotFound(f"experiment '{name}' does not exist in this workspace") from None
     return str(reply["experiment"]["experiment_id"])
+
+
+def missing(run: str) -> NotFound:
+    """Return the error that there is no such run."""
+    return NotFound(f"run '{run}' does not exist in this workspace; see: lazulite run list")
+
+
+def _of(session: Session, run: str, method: str, rest: str, body: Any = None) -> Any:
+    """Ask something of a run."""
+    if not run:
+        raise missing(run)
+    try:
+        return _call(session, method, rest, body)
+    except NotFound as error:
+        if not error.message.startswith("Run "):
+            raise  # the workspace is what is not there
+        raise missing(run) from None
+
+
+def experiment_name(session: Session, experiment: str) -> str:
+    """Return the name of an experiment."""
+    reply = _call(session, "GET", f"experiments/get?experiment_id={quote(experiment, safe='')}")
+    return str(reply["experiment"]["name"])
 
 
 def _call(session: Session, method: str, rest: str, body: Any = None) -> Any:

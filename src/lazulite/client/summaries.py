@@ -8,7 +8,6 @@ from typing import Any
 
 from lazulite.client import runs as tracked
 from lazulite.client.session import Session
-from lazulite.domain.errors import NotFound
 from lazulite.domain.run import is_smaller_better
 
 WAYS = ("best", "last", "min", "max", "first")
@@ -52,9 +51,9 @@ def several(session: Session, names: Sequence[str]) -> list[dict[str, Any]]:
         listed = ", ".join(_quoted(name) for name in names[at : at + _NAMED])
         found = tracked.search(session, f"run_id IN ({listed})", deleted=None)
         by_name.update((run["id"], run) for run in found)
-    missing = [name for name in names if name not in by_name]
-    if missing:
-        raise NotFound(f"run '{missing[0]}' does not exist in this workspace")
+    for name in names:
+        if name not in by_name:
+            raise tracked.missing(name)
     return [by_name[name] for name in names]
 
 
