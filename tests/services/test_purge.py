@@ -5,19 +5,35 @@ from __future__ import annotations
 import io
 import os
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lazulite.domain.access import OWNER
 from lazulite.domain.asset import Asset, AssetKind
 from lazulite.domain.ids import DEFAULT_WORKSPACE
+from lazulite.domain.job import JobKind
+from lazulite.formats.azure.asset import AssetDraft
 from lazulite.ports.blobs import Upload
+from lazulite.ports.store import Tx
 from lazulite.ports.uploads import UploadName
-from lazulite.services import artifacts, models, purge, registry, tracking, versions, workspaces
+from lazulite.services import (
+    artifacts,
+    assets,
+    jobs,
+    models,
+    purge,
+    registry,
+    tracking,
+    versions,
+    workspaces,
+)
 from lazulite.services.artifact_paths import ArtifactPath
 from lazulite.services.context import Services
+from tests.records import a_job
 from tests.wire.live import make_services
 
 WS = DEFAULT_WORKSPACE
@@ -230,3 +246,140 @@ def test_code_that_a_version_names_is_known(services: Services) -> None:
     )
     services.store.write(lambda tx: tx.assets.add(1, code))
     assert services.store.read(lambda tx: tx.assets.snapshots()) == {digest, other}
+
+
+def as_azure_registers(services: Services, uri: str, version: str = "1") -> None:
+    target = assets.named(services, AssetKind.MODEL, "a", version, OWNER)
+    body = {"modelUri": uri, "modelType": "custom_model"}
+    assets.put(services, WS, target, AssetDraft(body=body, anonymous=False, stage=None))
+
+
+STORE = "azureml://datastores/workspaceartifactstore/paths"
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        STORE + "/ExperimentRun/dcid.{run}/0.txt",
+        STORE + "/ExperimentRun//dcid.{run}/0.txt",
+        STORE + "/./ExperimentRun/dcid.{run}",
+        DEFAULT_WORKSPACE.arm.join(("azureml:/", STORE.removeprefix("azureml:/")))
+        + "/ExperimentRun/dcid.{run}/0.txt",
+        STORE + "/LoggedModels/{model}/0.bin",
+        "azureml://jobs/{run}/outputs/artifacts/paths/0.txt",
+        "azureml://jobs/{run}/outputs/model",
+        "runs:/{run}/0.txt",
+        "models:/{model}",
+    ],
+)
+def test_a_run_stays_whatever_address_of_it_is_registered(services: Services, uri: str) -> None:
+    name = run(services, b"1")
+    made = model(services, name, b"2")
+    as_azure_registers(services, uri.format(run=name, model=made))
+    bin_(services, name)
+    assert empty(services)[name].kept == "model 'a:1' is registered from it"
+    assert models.get(services, WS, made)
+
+
+def test_every_version_counts_however_many_there_are(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(purge, "_AT_ONCE", 2)
+    names = [run(services, b"1") for _ in range(5)]
+    for number, name in enumerate(names, 1):
+        as_azure_registers(services, f"{STORE}/ExperimentRun/dcid.{name}", str(number))
+    bin_(services, *names)
+    assert all(one.kept for one in empty(services).values())
+
+
+def test_an_address_that_cannot_be_stops_no_purge(services: Services) -> None:
+    as_azure_registers(services, "azureml://datastores/a/paths/../b")
+    name = run(services, b"1")
+    bin_(services, name)
+    assert not empty(services)[name].kept
+    assert swept(services) == {}
+
+
+def test_runs_may_be_nested_deeper_than_any_stack(services: Services) -> None:
+    parent: str | None = None
+    heads = []
+
+    def work(tx: Tx) -> None:
+        nonlocal parent
+        for _ in range(1005):
+            draft = a_job(1, uuid.uuid4().hex, kind=JobKind.RUN)
+            heads.append(tx.runs.start(draft, parent).name)
+            parent = heads[-1]
+
+    services.store.write(work)
+    put(services, ArtifactPath("run", heads[-1], "f"), b"123")
+    bin_(services, heads[0])
+    assert empty(services)[heads[0]].size == 3
+    with pytest.raises(Exception, match="not found"):
+        tracking.get(services, WS, heads[-1])
+
+
+def test_a_run_that_is_taken_out_of_the_bin_meanwhile_stays(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, gone = run(services, b"1"), run(services, b"2")
+    bin_(services, kept, gone)
+    space = type(services.files.space)
+    pooled = space.pooled
+
+    def restored(self: Any, workspace: int) -> Any:
+        tracking.set_deleted(services, WS, kept, OWNER, deleted=False)
+        return pooled(self, workspace)
+
+    monkeypatch.setattr(space, "pooled", restored)
+    found = {one.id: one.kept for one in purge.purge(services, WS, FOREVER, dry=False)}
+    assert found == {gone: None, kept: "it was taken out of the bin"}
+    assert artifacts.usage(services, WS, ArtifactPath("run", kept, "")) == (1, 1)
+
+
+def test_a_run_that_is_registered_meanwhile_stays(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = run(services, b"1")
+    bin_(services, name)
+    space = type(services.files.space)
+    pooled = space.pooled
+
+    def registered(self: Any, workspace: int) -> Any:
+        as_azure_registers(services, f"{STORE}/ExperimentRun/dcid.{name}")
+        return pooled(self, workspace)
+
+    monkeypatch.setattr(space, "pooled", registered)
+    [found] = purge.purge(services, WS, FOREVER, dry=False)
+    assert found.kept == "model 'a:1' is registered from it"
+    assert artifacts.usage(services, WS, ArtifactPath("run", name, "")) == (1, 1)
+
+
+def test_a_model_that_is_logged_during_a_sweep_stays(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of = run(services)
+    space = type(services.files.space)
+    folders, made = space.folders, []
+
+    def logged(self: Any, *where: Any) -> Any:
+        made.append(model(services, of, b"precious"))
+        return folders(self, *where)
+
+    monkeypatch.setattr(space, "folders", logged)
+    assert purge.sweep(services, WS, dry=False) == []
+    for one in made:
+        assert artifacts.usage(services, WS, ArtifactPath("model", one, "")) == (1, 8)
+
+
+def test_files_of_runs_whose_deletion_was_cut_off_are_swept_after_a_week(
+    services: Services,
+) -> None:
+    kept, cut = run(services, b"1"), run(services, b"22")
+    services.store.write(lambda tx: jobs.remove(tx, tx.jobs.get(1, cut)))  # and then kill -9
+    assert swept(services) == {}
+    for one in (kept, cut):
+        folder = services.files.locate(1, "workspaceartifactstore", f"ExperimentRun/dcid.{one}")
+        os.utime(folder, (time.time() - EIGHT_DAYS,) * 2)
+    assert swept(services) == {"files of deleted runs": (1, 2)}
+    assert artifacts.usage(services, WS, ArtifactPath("run", kept, "")) == (1, 1)

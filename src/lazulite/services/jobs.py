@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -23,10 +23,12 @@ from lazulite.ports.store import JobFilter, Listed, Page, Tx
 from lazulite.services import inline
 from lazulite.services.context import Services
 from lazulite.services.references import References
+from lazulite.services.runs import artifact_folder
 
 Work = CommandDef | PipelineDef
 _NAME = re.compile(r"(?!.*--)[A-Za-z0-9_][A-Za-z0-9_\-]*", re.ASCII)
 _MUTABLE = ("displayName", "description", "tags", "isArchived", "properties", "services")
+_CASCADE = 500  # levels that a database is let delete by itself; SQLite does 1000
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Work)
 
@@ -247,24 +249,44 @@ def delete(services: Services, workspace: Workspace, name: str) -> Job:
 
     def work(tx: Tx) -> tuple[Job, list[str]]:
         job = tx.jobs.get(workspace.id, name)
-        if not job.is_final and job.kind is not JobKind.RUN:  # a bare run may never end
-            raise Conflict(f"job '{name}' is {job.status}: cancel it, then delete it", path="name")
-        names = list(_names_below(tx, job))
-        tx.jobs.delete(job.id)
-        return job, names
+        return job, remove(tx, job)
 
     job, names = services.store.write(work)
-    for one in names:
-        services.files.space.remove(workspace.id, ARTIFACT_STORE, f"ExperimentRun/dcid.{one}")
-        if services.runs is not None:
-            shutil.rmtree(services.runs / str(workspace.id) / one, ignore_errors=True)
+    remove_files(services, workspace, names)
     return job
 
 
-def _names_below(tx: Tx, job: Job) -> Iterator[str]:
-    yield job.name
-    for child in tx.jobs.children(job.id):
-        yield from _names_below(tx, child)
+def below(tx: Tx, row: int) -> list[list[Job]]:
+    """Return the jobs below one, level by level; runs can be nested thousands of levels deep."""
+    levels: list[list[Job]] = []
+    rows = [row]
+    while found := [child for parent in rows for child in tx.jobs.children(parent)]:
+        levels.append(found)
+        rows = [job.id for job in found]
+    return levels
+
+
+def remove(tx: Tx, job: Job) -> list[str]:
+    """Delete the record of a job and all below it, and return their names.
+
+    Raises:
+        Conflict: it has not ended.
+    """
+    if not job.is_final and job.kind is not JobKind.RUN:  # a bare run may never end
+        raise Conflict(f"job '{job.name}' is {job.status}: cancel it, then delete it", path="name")
+    levels = [[job], *below(tx, job.id)]
+    for level in reversed(levels[::_CASCADE]):  # the deepest first
+        for one in level:
+            tx.jobs.delete(one.id)
+    return [one.name for level in levels for one in level]
+
+
+def remove_files(services: Services, workspace: Workspace, names: Iterable[str]) -> None:
+    """Delete the logs and artifacts of jobs whose records are gone."""
+    for one in names:
+        services.files.space.remove(workspace.id, ARTIFACT_STORE, artifact_folder(one))
+        if services.runs is not None:
+            shutil.rmtree(services.runs / str(workspace.id) / one, ignore_errors=True)
 
 
 def edit(services: Services, workspace: Workspace, name: str, **fields: Any) -> Job:

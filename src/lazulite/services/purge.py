@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
 import msgspec
 
-from lazulite.domain.asset import AssetKind, Stage
-from lazulite.domain.errors import Conflict, NotFound
-from lazulite.domain.ids import ARTIFACT_STORE, StoragePath, WorkspaceId, parse_storage
+from lazulite.domain.asset import Asset, AssetKind, Stage
+from lazulite.domain.errors import Conflict, InvalidInput, NotFound
+from lazulite.domain.ids import ARTIFACT_STORE, JobOutputRef, WorkspaceId, parse_storage
 from lazulite.domain.run import RunRecord, View
 from lazulite.domain.search import Search
 from lazulite.domain.workspace import Workspace
@@ -21,9 +23,11 @@ from lazulite.services.artifact_paths import logged_model_folder, run_folder
 from lazulite.services.context import Services
 
 MOST = 1000  # runs of one call
-_EVERY = Page(limit=10_000)
+_WEEK = 7 * 24 * 3600.0  # seconds
+_AT_ONCE = 1000  # versions read at once
 _STAGES = (Stage.ACTIVE, Stage.ARCHIVED)
 _MODELS = logged_model_folder("").rstrip("/")
+_RUNS, _, _RUN = run_folder("").partition("/")
 
 
 class Purged(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,32 +103,64 @@ def purge(services: Services, ids: WorkspaceId, before: int, *, dry: bool) -> li
 def sweep(services: Services, ids: WorkspaceId, *, dry: bool) -> list[Swept]:
     """Free what nothing uses any more, or with `dry` say what there is of it.
 
-    These are files of models that were deleted, uploads that nobody finished, code that neither a
-    version nor a job names. What is younger than a week is spared where somebody could be about to
-    use it.
+    These are files of runs and models that were deleted, uploads that nobody finished, code that
+    neither a version nor a job names. What is younger than a week is spared where somebody could be
+    about to use it.
     """
-
-    def work(tx: Tx) -> tuple[int, set[str], set[str]]:
-        workspace = tx.workspaces.get(ids).id
-        used = tx.models.ids(workspace)
-        used |= {folder.rpartition("/")[2] for folder in _registered(tx, workspace)}
-        return workspace, used, tx.assets.snapshots()
-
     space = services.files.space
-    workspace, used, code = services.store.read(work)
-    there = space.folders(workspace, ARTIFACT_STORE, _MODELS)
-    orphans = [logged_model_folder(one) for one in there if one.startswith("m-")]
-    orphans = [one for one in orphans if one.rpartition("/")[2] not in used]
-    folders = [services.files.locate(workspace, ARTIFACT_STORE, one) for one in orphans]
-    count, size = _Ledger(space.pooled(workspace)).free(folders, space.usage(folders))
-    found = [Swept(what="files of deleted models", files=count, size=size)]
+    workspace = services.store.read(lambda tx: tx.workspaces.get(ids)).id
+    # what is there is asked before who uses it: what comes meanwhile is on neither list
+    models = _orphans(services, workspace, _MODELS, "m-", _used_models)
+    runs = _orphans(services, workspace, _RUNS, _RUN, _used_runs)
+    runs = [one for one in runs if _is_old(services, workspace, one)]
+    ledger = _Ledger(space.pooled(workspace))
+    found = []
+    for what, orphans in (("files of deleted models", models), ("files of deleted runs", runs)):
+        folders = [services.files.locate(workspace, ARTIFACT_STORE, one) for one in orphans]
+        count, size = ledger.free(folders, space.usage(folders))
+        found.append(Swept(what=what, files=count, size=size))
+    code = services.store.read(lambda tx: tx.assets.snapshots())
     found += space.sweep(workspace, dry=dry)
     found += services.snapshots.sweep(code, dry=dry)
     if not dry:
-        for one in orphans:
+        for one in (*models, *runs):
             space.remove(workspace, ARTIFACT_STORE, one)
         space.settle(workspace)
     return [one for one in found if one.files]
+
+
+def _orphans(
+    services: Services,
+    workspace: int,
+    folder: str,
+    prefix: str,
+    used: Callable[[Tx, int, list[str]], set[str]],
+) -> list[str]:
+    """Return the folders in one whose names begin so, and that nothing uses."""
+    there = services.files.space.folders(workspace, ARTIFACT_STORE, folder)
+    names = [one for one in there if one.startswith(prefix)]
+    known = services.store.read(lambda tx: used(tx, workspace, names)) if names else set()
+    return [f"{folder}/{one}" for one in names if one not in known]
+
+
+def _is_old(services: Services, workspace: int, folder: str) -> bool:
+    with suppress(FileNotFoundError):
+        changed = services.files.locate(workspace, ARTIFACT_STORE, folder).stat().st_mtime
+        return changed < time.time() - _WEEK
+    return False
+
+
+def _used_models(tx: Tx, workspace: int, _: list[str]) -> set[str]:
+    return tx.models.ids(workspace) | {one.rpartition("/")[2] for one in _registered(tx, workspace)}
+
+
+def _used_runs(tx: Tx, workspace: int, folders: list[str]) -> set[str]:
+    used = {one.rpartition("/")[2] for one in _registered(tx, workspace)}
+    for folder in folders:
+        with suppress(NotFound):
+            tx.runs.head(workspace, folder.removeprefix(_RUN))
+            used.add(folder)
+    return used
 
 
 def _binned(tx: Tx, workspace: int, before: int) -> Iterator[RunRecord]:
@@ -141,7 +177,13 @@ def _binned(tx: Tx, workspace: int, before: int) -> Iterator[RunRecord]:
 def _with_models(tx: Tx, workspace: int, chosen: Sequence[RunRecord]) -> list[_Found]:
     """Return runs with what goes if they go, and why they stay if they do."""
     registered = _registered(tx, workspace)
-    below = {run.head.name: [run.head.name, *_below(tx, run.head.id)] for run in chosen}
+    below = {
+        run.head.name: [
+            run.head.name,
+            *(job.name for level in jobs.below(tx, run.head.id) for job in level),
+        ]
+        for run in chosen
+    }
     logged: dict[str | None, list[str]] = {}
     for model in tx.models.made_by(workspace, sorted({name for b in below.values() for name in b})):
         logged.setdefault(model.source_run, []).append(model.model)
@@ -153,12 +195,6 @@ def _with_models(tx: Tx, workspace: int, chosen: Sequence[RunRecord]) -> list[_F
         kept = f"model '{user}' is registered from it" if user else None
         found.append(_Found(run, names, models, kept))
     return found
-
-
-def _below(tx: Tx, row: int) -> Iterable[str]:
-    for job in tx.jobs.children(row):
-        yield job.name
-        yield from _below(tx, job.id)
 
 
 def _user(names: Sequence[str], models: Sequence[str], registered: dict[str, str]) -> str | None:
@@ -191,23 +227,29 @@ def _folders(services: Services, workspace: int, found: _Found) -> list[Path]:
 
 
 def _delete(services: Services, workspace: Workspace, found: _Found) -> str | None:
-    """Delete a run and its models; return why it stays, if it does."""
+    """Delete a run and its models; return why it stays, if it does: others may have been quick."""
+
+    def work(tx: Tx) -> tuple[list[str], list[str]]:
+        job = tx.jobs.get(workspace.id, found.run.head.name)
+        if not job.archived:
+            raise Conflict("it was taken out of the bin")
+        names = jobs.remove(tx, job)
+        models = tx.models.made_by(workspace.id, names)
+        user = _user(names, [one.model for one in models], _registered(tx, workspace.id))
+        if user:
+            raise Conflict(f"model '{user}' is registered from it")
+        for one in models:
+            tx.models.delete(one.id)
+        return names, [one.model for one in models]
+
     try:
-        jobs.delete(services, workspace, found.run.head.name)
+        names, models = services.store.write(work)
     except Conflict as conflict:
         return conflict.message
     except NotFound:
         return None  # it went with the run above it, and its models too
-
-    def work(tx: Tx) -> list[str]:
-        registered = _registered(tx, workspace.id)  # somebody may have been quick
-        made = tx.models.made_by(workspace.id, found.runs)
-        going = [one for one in made if logged_model_folder(one.model) not in registered]
-        for one in going:
-            tx.models.delete(one.id)
-        return [one.model for one in going]
-
-    for model in services.store.write(work):
+    jobs.remove_files(services, workspace, names)
+    for model in models:
         services.files.space.remove(workspace.id, ARTIFACT_STORE, logged_model_folder(model))
     return None
 
@@ -216,10 +258,35 @@ def _registered(tx: Tx, workspace: int) -> dict[str, str]:
     """Return the folders of runs and logged models that versions in the registry have files in."""
     found = {}
     for model in tx.registry.all(workspace):
-        versions = tx.assets.versions(workspace, AssetKind.MODEL, model.name, _STAGES, _EVERY)
-        for asset in versions.items:
-            storage = parse_storage(str(asset.body["modelUri"]))
-            if isinstance(storage, StoragePath) and storage.datastore == ARTIFACT_STORE:
-                folder = "/".join(storage.path.split("/")[:2])
+        for asset in _versions(tx, workspace, model.name):
+            folder = _folder(str(asset.body.get("modelUri", "")))
+            if folder is not None:
                 found[folder] = f"{asset.name}:{asset.version}"
     return found
+
+
+def _versions(tx: Tx, workspace: int, name: str) -> Iterator[Asset]:
+    page = Page(limit=_AT_ONCE)
+    while True:
+        found = tx.assets.versions(workspace, AssetKind.MODEL, name, _STAGES, page)
+        yield from found.items
+        if found.next is None:
+            return
+        page = Page(limit=_AT_ONCE, after=found.next)
+
+
+def _folder(uri: str) -> str | None:
+    """Return the folder of the run or logged model that files of a version are in."""
+    if uri.startswith("runs:/"):
+        return run_folder(uri.removeprefix("runs:").strip("/").partition("/")[0])
+    if uri.startswith("models:/m-"):
+        return logged_model_folder(uri.removeprefix("models:/").partition("/")[0])
+    try:
+        storage = parse_storage(uri)
+    except InvalidInput:  # a client may name any address: there are no files at this one
+        return None
+    if isinstance(storage, JobOutputRef):
+        return run_folder(storage.job)
+    if storage is None or storage.datastore.casefold() != ARTIFACT_STORE:
+        return None
+    return "/".join([part for part in storage.path.split("/") if part not in ("", ".")][:2])
