@@ -31,17 +31,23 @@ _LAST = (
     .order_by(_m.step.desc(), _m.time.desc(), _m.value.desc())
     .limit(1)
 )
-# a bare column stands in the row that min() or max() took
+# one search of the index for each part, so that nothing is grouped or sorted
+_PARTS = """
+WITH RECURSIVE part (low, high) AS (
+  SELECT CAST(:low AS bigint), :low + :width - 1
+  UNION ALL SELECT low + :width, high + :width FROM part WHERE high < :high
+)
+"""
+_BEST = """
+SELECT step, time, value FROM metrics
+WHERE run = :run AND key = :key AND step BETWEEN part.low AND part.high AND value <> :nan
+ORDER BY value {way} LIMIT 1
+"""
 _SQLITE = """
-SELECT step, time, {pick}(value) FROM metrics
-WHERE run = :run AND key = :key AND step BETWEEN :low AND :high AND value <> :nan
-GROUP BY (step - :low) / :width
+{parts} SELECT m.step, m.time, m.value FROM part
+JOIN metrics m ON m.run = :run AND m.key = :key AND (m.step, m.time, m.value) = ({best})
 """
-_POSTGRES = """
-SELECT DISTINCT ON ((step - :low) / :width) step, time, value FROM metrics
-WHERE run = :run AND key = :key AND step BETWEEN :low AND :high AND value <> :nan
-ORDER BY (step - :low) / :width, value {way}
-"""
+_POSTGRES = "{parts} SELECT best.* FROM part CROSS JOIN LATERAL ({best}) best"
 
 
 def sampled(
@@ -74,11 +80,10 @@ def _extremes(
     parts = max(1, (limit - 2) // 2)
     width = (last - first) // parts + 1
     values = {**which, "low": first, "high": last, "width": width, "nan": NAN}
-    if db.dialect.name == "postgresql":
-        queries = [_POSTGRES.format(way=way) for way in ("ASC", "DESC")]
-    else:
-        queries = [_SQLITE.format(pick=pick) for pick in ("min", "max")]
-    return [tuple(row) for query in queries for row in db.execute(sa.text(query), values)]
+    query = _POSTGRES if db.dialect.name == "postgresql" else _SQLITE
+    best = [_BEST.format(way=way) for way in ("ASC", "DESC")]
+    ways = [sa.text(query.format(parts=_PARTS, best=one)) for one in best]
+    return [tuple(row) for way in ways for row in db.execute(way, values)]
 
 
 def _bound(step: int | None, default: int) -> int:

@@ -180,7 +180,7 @@ def test_a_run_of_12_000_metrics_stays_quick(store: Store, workspace: int, start
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(180)
 def test_a_run_of_ten_million_points(
     store: Store, database_url: str, workspace: int, start: Start
 ) -> None:
@@ -212,15 +212,14 @@ def test_a_run_of_ten_million_points(
     def sample(first: int | None, last: int | None) -> None:
         few[:] = store.read(lambda tx: tx.metrics.sampled(run.id, "m", (first, last), 320))
 
-    whole = _seconds(lambda: sample(None, None))
-    print(f"{count} points in {len(few)}: {whole:.2f} s")
-    assert whole < 60  # every point is looked at: some 0.2 s a million on a quiet machine
+    sample(None, None)
     assert 300 < len(few) <= 330
     assert (few[0].step, few[-1].step) == (0, count - 1)
-    assert _seconds(lambda: sample(last, count)) < 0.5
-    assert (
-        _seconds(lambda: store.read(lambda tx: tx.metrics.history(run.id, "m", 1000, None))) < 0.5
-    )
+    assert {0.0, 499.5} <= {point.value for point in few}
+    sample(last, count)
+    assert (few[0].step, few[-1].step) == (last, count - 1)
+    page = store.read(lambda tx: tx.metrics.history(run.id, "m", 1000, None))
+    assert [point.step for point in page.items] == list(range(1000))
 
 
 _FILL = """
