@@ -15,6 +15,7 @@ from lazulite.domain.access import Action, Role
 from lazulite.domain.errors import Denied, Unauthenticated
 from lazulite.domain.ids import WorkspaceId
 from lazulite.wire.auth import Tokens, check_signed, open_tokens
+from tests.wire.live import Live
 
 WORKSPACE = WorkspaceId("S", "g", "w")
 
@@ -130,3 +131,13 @@ def test_a_secret_that_others_could_read_is_closed(tmp_path: Path) -> None:
     (tmp_path / "token").chmod(0o644)
     assert open_tokens(tmp_path, Clock()).owner == "mine"
     assert stat.S_IMODE((tmp_path / "token").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("act", ["update", "delete", "restore"])
+def test_a_job_changes_no_experiment_that_others_run_in(live: Live, act: str) -> None:
+    api = "/api/2.0/mlflow/experiments"
+    made = live.call("POST", f"{api}/create", {"name": f"kept from {act}"}).body
+    _, token = live.running(f"meddler-{act}")
+    body = {"experiment_id": made["experiment_id"], "new_name": "x"}
+    assert live.call("POST", f"{api}/{act}", body, token=token).status == 403
+    assert live.call("POST", f"{api}/delete", body).status == 200

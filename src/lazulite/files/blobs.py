@@ -62,10 +62,11 @@ class FolderBlobs:
             make_private(folder)
 
     def head(self, name: BlobName) -> Blob:
-        try:
-            status = os.stat(self._containers.find(name))
-        except (FileNotFoundError, NotADirectoryError):
-            raise absent(name) from None
+        with explained(f"blob {name.path[:200]!r}"):
+            try:
+                status = os.stat(self._containers.find(name))
+            except (FileNotFoundError, NotADirectoryError):
+                raise absent(name) from None
         if not stat.S_ISREG(status.st_mode):
             raise absent(name)
         return self._blob(name, status)

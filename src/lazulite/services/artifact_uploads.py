@@ -62,7 +62,8 @@ def create(
                 path="part_size",
             )
         layout = Layout(plan.size, {"sha-256": plan.sha256})
-        said = f"{plan.sha256} {plan.size} {plan.num_parts}"
+        # with its place: a signature is for an id, and must open no other upload
+        said = f"{blob.path}\0{plan.sha256} {plan.size} {plan.num_parts}"
         upload = hashlib.sha256(said.encode()).hexdigest()[:32]
     services.files.root(blob.workspace, blob.container)
     return Opened(upload, services.files.uploads.begin(UploadName(blob, upload), layout))

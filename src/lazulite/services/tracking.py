@@ -266,7 +266,7 @@ def writable(
 def check_file(
     services: Services, ids: WorkspaceId, file: StoragePath, principal: Principal
 ) -> None:
-    """Let a job write files, but to those of no run or logged model that it may not write to.
+    """Let a job write files, but to those of no run, model or trace that it may not write to.
 
     Raises:
         NotFound: there is no such run or model.
@@ -280,6 +280,10 @@ def check_file(
         writable(services, ids, parts[1].removeprefix("dcid."), principal)
     if parts[0].casefold() == "loggedmodels":
         check_model(services, ids, parts[1], principal)
+    if parts[0].casefold() == "traces":
+        raise Denied(
+            f"job '{principal.run}' may write the files of its traces by MLflow's API only"
+        )
 
 
 def check_model(services: Services, ids: WorkspaceId, model: str, principal: Principal) -> None:

@@ -62,6 +62,7 @@ class SqlLineage:
         """Say that a run takes data in."""
         if not datasets:
             return
+        datasets = [_storable(one) for one in datasets]
         ids = self._ensure(experiment, datasets)
         rows = [
             {
@@ -103,6 +104,12 @@ class SqlLineage:
         self._db.execute(insert(self._db, datasets).on_conflict_do_nothing(), rows)
         which = {"experiment": experiment, "names": [one.name for one in wanted]}
         return {(name, digest): row for row, name, digest in self._db.execute(_FIND, which)}
+
+
+def _storable(dataset: Dataset) -> Dataset:
+    """Return a dataset without NUL, which databases cut texts at or refuse."""
+    name, digest = (text.replace("\0", "\ufffd") for text in (dataset.name, dataset.digest))
+    return msgspec.structs.replace(dataset, name=name, digest=digest)
 
 
 def uses(db: sa.Connection, runs: Sequence[int]) -> dict[int, Uses]:

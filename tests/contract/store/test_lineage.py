@@ -36,3 +36,12 @@ def test_data_of_another_workspace_is_not_listed(store: Store, workspace: int) -
     experiment = used(store, workspace, "r", None)
     assert summaries(store, workspace, experiment) == [None]
     assert summaries(store, workspace + 1, experiment) == []
+
+
+def test_a_dataset_whose_name_has_a_nul_is_kept_without_it(store: Store, workspace: int) -> None:
+    job = a_job(workspace, "nul", kind=JobKind.RUN, experiment="e")
+    head = store.write(lambda tx: tx.runs.start(job, None))
+    data = Dataset(name="a\0b", digest="c\0d", body={}, tags={})
+    store.write(lambda tx: tx.lineage.add_datasets(head.id, head.experiment, [data]))
+    [found] = store.read(lambda tx: tx.runs.get(workspace, "nul")).datasets
+    assert (found.name, found.digest) == ("a\ufffdb", "c\ufffdd")

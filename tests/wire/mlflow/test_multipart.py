@@ -345,3 +345,29 @@ def test_a_job_writes_no_other_jobs_model_as_a_blob(server: Live) -> None:
         blob = f"/azureblob/1/workspaceartifactstore/LoggedModels/{model}/x"
         answer = server.call("PUT", blob, b"x", token=token, x_ms_blob_type="BlockBlob")
         assert answer.status == status
+
+
+def test_the_signature_of_an_upload_opens_no_equal_upload_of_another_run(server: Live) -> None:
+    runs = start(server), start(server)
+    sha256 = base64.b64encode(hashlib.sha256(BIG).digest()).decode()
+    mine, theirs = (create(server, one, part_size=len(BIG) // 2, sha256=sha256) for one in runs)
+    url = mine["credentials"][0]["url"]
+    assert send(server, url.replace(*runs), b"evil").status == 404
+    assert send(server, url, BIG[: len(BIG) // 2]).status == 200
+    path = f"{FILES}/mpu/list/0/{runs[1]}/artifacts/d/f.bin?upload_id={theirs['upload_id']}"
+    assert server.get(path).body["parts"] == []
+
+
+def test_a_job_writes_no_attachment_of_a_trace_as_a_blob(server: Live) -> None:
+    _, token = server.running("attachments")
+    blob = "/azureblob/1/workspaceartifactstore/Traces/1/x"
+    for path in (blob, blob.replace("Traces", "traces"), blob.replace("Traces", ".//Traces")):
+        answer = server.call("PUT", path, b"x", token=token, x_ms_blob_type="BlockBlob")
+        assert answer.status == 403, path
+
+
+def test_a_path_longer_than_the_system_allows_is_told(server: Live, run: str) -> None:
+    path = f"0/{run}/artifacts/" + "/".join(["a" * 200] * 30)
+    for method, route in (("GET", "artifacts"), ("PUT", "artifacts"), ("GET", "presigned")):
+        answer = server.call(method, f"{FILES}/{route}/{path}", b"x" if method == "PUT" else None)
+        assert (answer.status, "longer" in str(answer.body)) == (400, True), (route, answer.raw)

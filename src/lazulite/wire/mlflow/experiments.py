@@ -108,9 +108,9 @@ def ways() -> list[Way]:
         ("GET", "get-by-name", Action.READ, get_by_name),
         ("POST", "search", Action.READ, search),
         ("GET", "search", Action.READ, search),
-        ("POST", "update", Action.WRITE, update),
-        ("POST", "delete", Action.WRITE, delete),
-        ("POST", "restore", Action.WRITE, restore),
+        ("POST", "update", Action.MANAGE, update),
+        ("POST", "delete", Action.MANAGE, delete),
+        ("POST", "restore", Action.MANAGE, restore),
         ("POST", "set-experiment-tag", Action.RUN, set_tag),
         ("POST", "delete-experiment-tag", Action.RUN, delete_tag),
     ]
