@@ -12,7 +12,7 @@ import click
 from lazulite.cli.call import Call, common
 from lazulite.cli.names import Name
 from lazulite.cli.output import Column
-from lazulite.cli.words import size
+from lazulite.cli.words import counted, size
 
 if TYPE_CHECKING:
     from lazulite.client.transfer.report import Report
@@ -83,8 +83,8 @@ class Progress:
             self._last = now
             counts = {kind: tally.new + tally.there for kind, tally in report.of.items()}
             text = (
-                f"{counts['runs']} runs, {report.progress} points, "
-                f"{counts['artifacts']} files ({size(counts['bytes'])})"
+                f"{counted(counts['runs'], 'run')}, {counted(report.progress, 'point')}, "
+                f"{counted(counts['artifacts'], 'file')} ({size(counts['bytes'])})"
             )
             self._draw(text)
 

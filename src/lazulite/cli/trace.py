@@ -10,7 +10,8 @@ import click
 
 from lazulite.cli.call import Call, common, confirm, yes_option
 from lazulite.cli.output import Column
-from lazulite.cli.words import moment, span
+from lazulite.cli.words import counted, moment, span
+from lazulite.domain.errors import InvalidInput
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -20,6 +21,7 @@ _EXPERIMENT = click.option(
 )
 _SHORT = 100  # characters of an attribute on a terminal
 _IN, _OUT = "mlflow.spanInputs", "mlflow.spanOutputs"
+_WORDS = {_IN: "in", _OUT: "out", "mlflow.spanLogLevel": "log level"}
 
 
 @click.group()
@@ -45,9 +47,14 @@ def list_(
     """List traces, newest first: "status = 'ERROR' AND tags.team = 'a'"."""
     from lazulite.client import traces
 
-    found = traces.search(
-        call.session, text, orders=orders, experiments=experiments, most=max_results
-    )
+    try:
+        found = traces.search(
+            call.session, text, orders=orders, experiments=experiments, most=max_results
+        )
+    except InvalidInput as error:
+        from lazulite.cli.run_table import pointed
+
+        raise pointed(error, text) from None
     call.show(found, _COLUMNS)
 
 
@@ -88,10 +95,13 @@ def delete(
     if bool(names) == (experiment is not None) or (experiment is None) != (older_than is None):
         raise click.UsageError("name traces, or an experiment with -e and --older-than")
     if experiment is None:
-        confirm(f"Delete {len(names)} traces?", yes=yes)
+        confirm(f"Delete {counted(len(names), 'trace')}?", yes=yes)
         gone = traces.delete(call.session, names)
     else:
-        confirm(f"Delete the traces of '{experiment}' older than {older_than} days?", yes=yes)
+        confirm(
+            f"Delete the traces of '{experiment}' older than {counted(older_than or 0, 'day')}?",
+            yes=yes,
+        )
         before = datetime.now(UTC).timestamp() - (older_than or 0) * 86_400
         gone = traces.delete_before(call.session, experiment, int(before * 1000))
     call.show({"deleted": gone})
@@ -154,7 +164,7 @@ def _told(one: Mapping[str, Any], *, everything: bool) -> list[Text]:
     for name, value in kept:
         text = value if isinstance(value, str) else _json(value)
         short = text if everything or len(text) <= _SHORT else f"{text[: _SHORT - 1]}…"
-        found.append(Text(f"{name.removeprefix('mlflow.')}: {short}", style="dim"))
+        found.append(Text(f"{_WORDS.get(name, name)}: {short}", style="dim"))
     for event in one["events"]:
         if everything or event["name"] == "exception":
             told = event["attributes"]

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from lazulite.client.runs import experiment_id
 from lazulite.client.session import Session
+from lazulite.domain.errors import NotFound
 
 PAGE = 500  # traces asked for at once
 _BATCH = 100  # traces deleted at once
@@ -54,7 +55,7 @@ def get(session: Session, trace: str) -> dict[str, Any]:
     Raises:
         NotFound: there is none.
     """
-    reply = _call(session, "GET", f"traces/get?trace_id={quote(trace, safe='')}&allow_partial=true")
+    reply = _of(session, trace, f"traces/get?trace_id={quote(trace, safe='')}&allow_partial=true")
     whole = reply["trace"]
     return {**flat(whole["trace_info"]), "spans": [_span(one) for one in whole.get("spans", [])]}
 
@@ -67,7 +68,7 @@ def delete(session: Session, traces: Sequence[str]) -> int:
     """
     homes: dict[str, list[str]] = {}
     for trace in traces:
-        info = _call(session, "GET", f"traces/{quote(trace, safe='')}")["trace"]["trace_info"]
+        info = _of(session, trace, f"traces/{quote(trace, safe='')}")["trace"]["trace_info"]
         homes.setdefault(flat(info)["experiment_id"], []).append(trace)
     gone = 0
     for home, names in homes.items():
@@ -75,6 +76,19 @@ def delete(session: Session, traces: Sequence[str]) -> int:
             body = {"experiment_id": home, "request_ids": names[first : first + _BATCH]}
             gone += _call(session, "POST", "traces/delete-traces", body)["traces_deleted"]
     return gone
+
+
+def _of(session: Session, trace: str, rest: str) -> Any:
+    """Ask for a trace."""
+    missing = f"trace '{trace}' does not exist in this workspace; see: lazulite trace list"
+    if not trace:
+        raise NotFound(missing)
+    try:
+        return _call(session, "GET", rest)
+    except NotFound as error:
+        if not error.message.startswith("Trace "):
+            raise  # the workspace is what is not there
+        raise NotFound(missing) from None
 
 
 def delete_before(session: Session, experiment: str, before: int) -> int:

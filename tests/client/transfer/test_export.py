@@ -127,6 +127,13 @@ def test_a_sqlite_file_is_refused_with_the_way_to_one(session: Session, tmp_path
         send(session, f"sqlite:///{tmp_path}/x.db")
 
 
+def test_an_export_of_what_is_not_there_makes_nothing(session: Session, tmp_path: Path) -> None:
+    for wanted in ({"runs": frozenset({"nope"})}, {"experiments": ("nope",)}):
+        with pytest.raises(NotFound, match="workspace 'default' has no"):
+            send(session, tmp_path / "sub" / "out", **wanted)
+    assert list((tmp_path / "sub").iterdir()) == []
+
+
 def test_a_folder_of_something_else_is_left_alone(session: Session, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("all of it")

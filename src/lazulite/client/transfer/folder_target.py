@@ -71,7 +71,6 @@ class FolderTarget:
         if self._root.is_dir() and not self._experiments and any(self._root.iterdir()):
             raise InvalidInput(f"{root} is a folder of something else: name a new one")
         self._disk = Staging(self._root)
-        (self._root / TRASH).mkdir(parents=True, exist_ok=True)
 
     def experiment(self, one: Experiment) -> PlacedExperiment:
         """Make an experiment, unless one of its name is there."""
@@ -90,6 +89,7 @@ class FolderTarget:
             "lifecycle_stage": "deleted" if one.deleted else "active",
             "name": one.name,
         }
+        (self._root / TRASH).mkdir(parents=True, exist_ok=True)  # no sooner: nothing may be wanted
         self._disk.appear(place, record, {"tags": one.tags})
         self._experiments[one.name] = place
         return PlacedExperiment(key, new=True)

@@ -120,8 +120,7 @@ def open_api(uri: str, environ: Mapping[str, str]) -> Api:
 def own_api(session: Session) -> Api:
     """Return the API of the workspace itself."""
     prefix = f"/mlflow/v1.0{session.workspace.arm}"
-    shown = f"{session.connection.address.url}{prefix}"
-    return Api(session.connection.another(), prefix, shown)
+    return Api(session.connection.another(), prefix, f"workspace '{session.workspace.name}'")
 
 
 def _authorization(netloc: str, environ: Mapping[str, str]) -> str | None:
