@@ -7,6 +7,7 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 from lazulite.domain.access import OWNER
 from lazulite.domain.asset import Asset, AssetKind
 from lazulite.domain.ids import DEFAULT_WORKSPACE
-from lazulite.domain.job import JobKind
+from lazulite.domain.job import JobKind, JobStatus
 from lazulite.formats.azure.asset import AssetDraft
 from lazulite.ports.blobs import Upload
 from lazulite.ports.store import Tx
@@ -383,3 +384,21 @@ def test_files_of_runs_whose_deletion_was_cut_off_are_swept_after_a_week(
         os.utime(folder, (time.time() - EIGHT_DAYS,) * 2)
     assert swept(services) == {"files of deleted runs": (1, 2)}
     assert artifacts.usage(services, WS, ArtifactPath("run", kept, "")) == (1, 1)
+
+
+def test_working_folders_of_completed_jobs_are_swept_after_a_week(
+    services: Services, tmp_path: Path
+) -> None:
+    runs = tmp_path / "runs"
+    services = replace(services, runs=runs)
+    statuses = {"done": JobStatus.COMPLETED, "bad": JobStatus.FAILED, "busy": JobStatus.RUNNING}
+    for name, status in statuses.items():
+        job = a_job(1, name, status=status)
+        services.store.write(lambda tx, job=job: tx.jobs.add(job, None))
+    for name in (*statuses, "gone"):
+        folder = runs / "1" / name
+        (folder / "wd").mkdir(parents=True)
+        (folder / "wd" / "f").write_bytes(b"12345")
+        os.utime(folder, (time.time() - EIGHT_DAYS,) * 2)
+    assert swept(services) == {"working folders of completed jobs": (2, 10)}
+    assert sorted(one.name for one in (runs / "1").iterdir()) == ["bad", "busy"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -13,6 +14,7 @@ import msgspec
 from lazulite.domain.asset import Asset, AssetKind, Stage
 from lazulite.domain.errors import Conflict, InvalidInput, NotFound
 from lazulite.domain.ids import ARTIFACT_STORE, JobOutputRef, WorkspaceId, parse_storage
+from lazulite.domain.job import JobStatus
 from lazulite.domain.run import RunRecord, View
 from lazulite.domain.search import Search
 from lazulite.domain.workspace import Workspace
@@ -112,21 +114,52 @@ def sweep(services: Services, ids: WorkspaceId, *, dry: bool) -> list[Swept]:
     # what is there is asked before who uses it: what comes meanwhile is on neither list
     models = _orphans(services, workspace, _MODELS, "m-", _used_models)
     runs = _orphans(services, workspace, _RUNS, _RUN, _used_runs)
-    runs = [one for one in runs if _is_old(services, workspace, one)]
+    runs = [one for one in runs if _is_old(services.files.locate(workspace, ARTIFACT_STORE, one))]
     ledger = _Ledger(space.pooled(workspace))
     found = []
     for what, orphans in (("files of deleted models", models), ("files of deleted runs", runs)):
         folders = [services.files.locate(workspace, ARTIFACT_STORE, one) for one in orphans]
         count, size = ledger.free(folders, space.usage(folders))
         found.append(Swept(what=what, files=count, size=size))
+    left = _left(services, workspace)
+    count, size = ledger.free(left, space.usage(left))
+    found.append(Swept(what="working folders of completed jobs", files=count, size=size))
     code = services.store.read(lambda tx: tx.assets.snapshots())
     found += space.sweep(workspace, dry=dry)
     found += services.snapshots.sweep(code, dry=dry)
     if not dry:
         for one in (*models, *runs):
             space.remove(workspace, ARTIFACT_STORE, one)
+        for folder in left:
+            shutil.rmtree(folder, ignore_errors=True)
         space.settle(workspace)
     return [one for one in found if one.files]
+
+
+def _left(services: Services, workspace: int) -> list[Path]:
+    """Return the working folders that a server was killed before it could remove.
+
+    Those of jobs that did not complete stay: one looks there for the reason.
+    """
+    if services.runs is None:
+        return []
+    with suppress(FileNotFoundError):
+        there = [
+            one
+            for one in (services.runs / str(workspace)).iterdir()
+            if one.is_dir() and not one.is_symlink() and _is_old(one)
+        ]
+        return services.store.read(
+            lambda tx: [one for one in there if _is_done(tx, workspace, one)]
+        )
+    return []
+
+
+def _is_done(tx: Tx, workspace: int, folder: Path) -> bool:
+    try:
+        return tx.runs.head(workspace, folder.name).status is JobStatus.COMPLETED
+    except NotFound:
+        return True
 
 
 def _orphans(
@@ -143,10 +176,9 @@ def _orphans(
     return [f"{folder}/{one}" for one in names if one not in known]
 
 
-def _is_old(services: Services, workspace: int, folder: str) -> bool:
+def _is_old(folder: Path) -> bool:
     with suppress(FileNotFoundError):
-        changed = services.files.locate(workspace, ARTIFACT_STORE, folder).stat().st_mtime
-        return changed < time.time() - _WEEK
+        return folder.stat().st_mtime < time.time() - _WEEK
     return False
 
 
