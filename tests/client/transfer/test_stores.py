@@ -244,3 +244,27 @@ def test_what_is_no_mlflow_server_is_told_so(
     with pytest.raises(LazuliteError) as caught:
         bring(session, f"{live.http}{path}/nope")
     assert "is no MLflow server" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("script", "told"),
+    [
+        ("UPDATE metrics SET value = 'text'", "points that MLflow does not write"),
+        ("UPDATE runs SET artifact_uri = x'ff'", "runs that MLflow does not write"),
+        ("UPDATE runs SET start_time = 'noon'", "runs that MLflow does not write"),
+        ("UPDATE runs SET name = x'ff'", "runs that MLflow does not write"),
+        ("UPDATE params SET value = zeroblob(70000000)", "too big"),
+        ("UPDATE model_versions SET source = x'ff'", "names that MLflow does not write"),
+    ],
+)
+def test_values_of_other_types_are_told_in_a_sentence(
+    old: Path, session: Session, script: str, told: str
+) -> None:
+    write(old, script)
+    with pytest.raises(LazuliteError, match=told):
+        bring(session, old)
+
+
+def test_a_file_with_an_index_of_our_name_comes(old: Path, session: Session) -> None:
+    write(old, "CREATE INDEX lz_metrics_run_uuid ON metrics (value)")
+    assert new(bring(session, old))

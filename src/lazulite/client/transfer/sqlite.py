@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from msgspec import Struct, ValidationError, convert, to_builtins
 
 from lazulite.client.transfer.folders import Folders
 from lazulite.client.transfer.records import (
@@ -34,6 +36,30 @@ _LOOKED_UP = (  # table and column: an index of the copy, where MLflow has none
 )
 
 
+P = ParamSpec("P")
+R = TypeVar("R")
+_Reads = Callable[Concatenate["SqliteSource", P], Iterator[R]]
+
+
+def _told(reads: _Reads[P, R]) -> _Reads[P, R]:
+    """Let a record that no MLflow wrote be told as such: SQLite keeps any type in any column."""
+
+    def read(self: SqliteSource, /, *args: P.args, **kwargs: P.kwargs) -> Iterator[R]:
+        try:
+            for record in reads(self, *args, **kwargs):
+                if isinstance(record, Struct) and not isinstance(record, Series):
+                    plain = to_builtins(record, builtin_types=(bytes,))
+                    convert(plain, type(record))  # raises, where a field is of another type
+                yield record
+        except (TypeError, ValueError, AttributeError, ValidationError) as error:
+            name = reads.__name__
+            raise InvalidInput(
+                f"{self.shown} has {name} that MLflow does not write: {str(error)[:200]}"
+            ) from None
+
+    return read
+
+
 class SqliteSource:
     """Reads a copy of the file."""
 
@@ -54,9 +80,14 @@ class SqliteSource:
         if lacking:
             self.close()
             raise InvalidInput(f"{path} is no store of MLflow: it has no table '{lacking[0]}'")
-        for table, column in _LOOKED_UP:
-            self._file.index(table, column)
+        try:
+            for table, column in _LOOKED_UP:
+                self._file.index(table, column)
+        except InvalidInput:
+            self.close()
+            raise
 
+    @_told
     def experiments(self) -> Iterator[Experiment]:
         """Yield the experiments."""
         columns = ("experiment_id", "name", "lifecycle_stage", "creation_time")
@@ -72,6 +103,7 @@ class SqliteSource:
                 modified=modified,
             )
 
+    @_told
     def runs(self, experiments: Sequence[str]) -> Iterator[Run]:
         """Yield runs."""
         wanted = set(experiments)
@@ -81,6 +113,7 @@ class SqliteSource:
             if str(row[1]) in wanted:
                 yield self._run(row)
 
+    @_told
     def points(self, run: Run) -> Iterator[Series]:
         """Yield the points of a run."""
         columns = ("key", "step", "timestamp", "value", "is_nan")
@@ -89,6 +122,7 @@ class SqliteSource:
             for key, rows in groupby(part, key=lambda row: row[0]):
                 yield _series(run.id, key, rows)
 
+    @_told
     def models(self, experiments: Sequence[str]) -> Iterator[Model]:
         """Yield the logged models that were not deleted."""
         wanted = set(experiments)
@@ -100,10 +134,12 @@ class SqliteSource:
             if str(row[1]) in wanted and row[9] != "deleted":
                 yield self._model(row)
 
+    @_told
     def files(self, owner: Run | Model) -> Iterator[File | Left]:
         """Yield the artifacts of a run or a logged model."""
-        return self._folders.files(owner.location, owner.id)
+        yield from self._folders.files(owner.location, owner.id)
 
+    @_told
     def names(self) -> Iterator[Name]:
         """Yield the registered models."""
         columns = ("name", "creation_time", "last_updated_time", "description", "workspace")

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from lazulite.domain.errors import InvalidInput
 
+_LONGEST = 64 << 20  # bytes of one value; MLflow's longest texts have 16 MB
 _WAIT = 30.0  # seconds for a writer to let go of the file
 
 
@@ -40,7 +41,11 @@ class SqliteFile:
     def index(self, table: str, column: str) -> None:
         """Make rows of the copy findable by a column, if it has that."""
         if column in self._columns.get(table, ()):
-            self._db.execute(f"CREATE INDEX lz_{table}_{column} ON {table} ({column})")
+            name = f"lz_{table}_{column}"
+            try:
+                self._db.execute(f"CREATE INDEX IF NOT EXISTS {name} ON {table} ({column})")
+            except sqlite3.Error as error:
+                raise self._broken(error) from None
 
     def rows(
         self, table: str, *columns: str, order: str | None = None, **where: object
@@ -97,6 +102,8 @@ def _copied(path: Path, copy: Path) -> sqlite3.Connection:
         finally:
             source.close()
         made.execute("PRAGMA synchronous = OFF")
+        made.execute("PRAGMA trusted_schema = OFF")  # its columns may be computed
+        made.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST)
     except sqlite3.Error:
         made.close()
         raise
