@@ -7,12 +7,13 @@ import io
 import os
 import stat
 import threading
+import time
 from pathlib import Path
 
 import pytest
 from blake3 import blake3
 
-from lazulite.files import pool
+from lazulite.files import leftovers, pool
 from lazulite.files.blobs import FolderBlobs
 from lazulite.ports.blobs import BlobName, Upload, always
 
@@ -156,3 +157,40 @@ def test_a_crash_before_the_file_is_placed_leaves_what_can_be_swept(tmp_path: Pa
     staged.unlink()  # as a sweep of what is staged does
     [found] = pool.objects(str(tmp_path / "pool"))
     assert pool.is_unused(found)
+
+
+def test_an_object_is_on_the_disk_before_others_can_link_to_it(
+    blobs: FolderBlobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acts: list[str] = []
+    for name in ("fsync", "link"):
+        act = getattr(os, name)
+        monkeypatch.setattr(os, name, lambda *a, n=name, f=act: (acts.append(n), f(*a))[1])
+    log(blobs, "a")
+    # one link is tried to an object that is not there, then one is made that is
+    assert acts[:3] == ["link", "fsync", "link"]
+
+
+def test_a_name_that_a_kill_left_in_the_pool_is_unused_after_a_day(
+    blobs: FolderBlobs, shelf: Path, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log(blobs, "a")
+    [found] = pool.objects(str(shelf))
+    left = Path(found.path).with_name(".lazulite-tmp-0")
+    os.link(root / "a", left)
+    assert not [one for one in pool.objects(str(shelf)) if pool.is_unused(one)]
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 2 * 24 * 3600)
+    assert [one.path for one in pool.objects(str(shelf)) if pool.is_unused(one)] == [str(left)]
+
+
+def test_a_file_that_takes_an_old_object_for_its_own_is_not_left_over(
+    blobs: FolderBlobs, root: Path, tmp_path: Path
+) -> None:
+    log(blobs, "a")
+    year = time.time() - 365 * 24 * 3600
+    os.utime(root / "a", (year, year))
+    incoming = tmp_path / "incoming"
+    incoming.mkdir()
+    os.link(root / "a", incoming / "staged")
+    assert list(leftovers.leftovers(str(incoming))) == []

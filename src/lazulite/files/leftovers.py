@@ -19,8 +19,14 @@ def leftovers(folder: str, age: float = WEEK) -> Iterator[str]:
     with suppress(FileNotFoundError), os.scandir(folder) as entries:
         for entry in entries:
             with suppress(FileNotFoundError):
-                if entry.stat(follow_symlinks=False).st_mtime < before:
+                if _changed(entry.stat(follow_symlinks=False)) < before:
                     yield entry.path
+
+
+def _changed(status: os.stat_result) -> float:
+    """Return when something changed: a file of several names is as old as the last of these."""
+    is_linked = stat.S_ISREG(status.st_mode) and status.st_nlink > 1
+    return status.st_ctime if is_linked else status.st_mtime
 
 
 def remove(path: str) -> None:

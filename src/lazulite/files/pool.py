@@ -8,6 +8,7 @@ place has another, and is not linked to any more.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import NamedTuple
@@ -16,6 +17,7 @@ from lazulite.files.disk import TEMPORARY, make_private, temporary_beside
 
 WORTH = 64 << 10  # bytes; a smaller file costs less than looking for its like
 _SECOND = 10**9  # ns
+_DAY = 24 * 3600.0  # seconds
 _READ_ONLY = 0o400
 
 
@@ -46,6 +48,7 @@ def share(pool: str, staged: str, digest: str) -> bool:
     target = f"{pool}/{digest[:2]}/{digest[2:]}"
     if _adopt(target, staged, status.st_size, digest):
         return True
+    _flush(staged)  # whoever finds the object takes it to be on the disk
     _donate(target, staged, status.st_mtime_ns, digest)
     return False
 
@@ -79,6 +82,14 @@ def _donate(target: str, staged: str, modified: int, digest: str) -> None:
         os.replace(link, target)
 
 
+def _flush(path: str) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def _is_sound(status: os.stat_result, size: int, digest: str) -> bool:
     return status.st_size == size and status.st_mtime_ns % _SECOND == _fraction(digest)
 
@@ -98,5 +109,7 @@ def objects(pool: str) -> Iterator[Object]:
 
 
 def is_unused(found: Object) -> bool:
-    """Say whether nobody but the pool has an object."""
-    return found.status.st_nlink == 1 and not os.path.basename(found.path).startswith(TEMPORARY)
+    """Say whether nobody but the pool has an object, or a kill left a name that was to be moved."""
+    if os.path.basename(found.path).startswith(TEMPORARY):
+        return found.status.st_ctime < time.time() - _DAY
+    return found.status.st_nlink == 1
