@@ -274,9 +274,9 @@ def test_charts_get_many_curves_at_once(server: Live, run: str) -> None:
 
 
 def test_a_job_changes_no_model_of_another_job(server: Live) -> None:
-    server.running("model-theirs")
-    _, token = server.running("model-mine")
-    body = {"experiment_id": "0", "name": "m", "source_run_id": "model-theirs"}
+    server.running("another-model-s")
+    _, token = server.running("no-model-s")
+    body = {"experiment_id": "0", "name": "m", "source_run_id": "another-model-s"}
     model = post(server, "logged-models", body).body["model"]["info"]["model_id"]
     refused(post(server, "logged-models", body, token=token), 403, "PERMISSION_DENIED")
     path = f"{API}/logged-models/{model}"
