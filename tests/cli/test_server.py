@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from lazulite.cli.program import run
+from lazulite.client.home import Server
 
 
 @pytest.fixture(autouse=True)
@@ -28,6 +29,18 @@ def test_down_without_a_server_has_nothing_to_do(capsys: pytest.CaptureFixture[s
 def test_home_is_an_option_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["status", "--home", str(tmp_path / "other"), "--query", "home"]) == 6
     assert json.loads(capsys.readouterr().out) == str(tmp_path / "other")
+
+
+def test_a_server_that_runs_already_is_as_good_as_a_new_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = Server(1, "http://127.0.0.1:5080", "https://127.0.0.1:5443", "1", "")
+    monkeypatch.setattr("lazulite.client.home.running", lambda _: there)
+    assert run(["up", "--detach"]) == 0
+    assert "Lazulite is ready at http://127.0.0.1:5080" in capsys.readouterr().out
+    assert run(["up", "--detach", "--port", "5080"]) == 0
+    assert run(["up", "--detach", "--port", "7"]) == 5
+    assert "is held by the server with pid 1" in capsys.readouterr().err
 
 
 def test_a_port_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -258,6 +258,9 @@ def test_two_downloads_do_not_write_one_file(
 def test_what_is_not_there_is_told(session: Session, run: str, tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="no file or folder"):
         artifacts.upload(session, run, tmp_path / "none")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(NotFound, match="no file in the folder"):
+        artifacts.upload(session, run, tmp_path / "empty")
     with pytest.raises(NotFound, match="has no artifact 'none'"):
         artifact_download.download(session, run, "none", tmp_path)
     with pytest.raises(NotFound):

@@ -111,6 +111,12 @@ def test_a_server_elsewhere_is_named_by_variables(settings: Settings) -> None:
         home.address(settings, {"LAZULITE_URL": "https://host:1"}, pytest.fail)
 
 
+@pytest.mark.parametrize("url", ["nonsense", "ftp://a", "http://h:x", "http://h:1/ws/other"])
+def test_an_address_that_is_none_is_told(settings: Settings, url: str) -> None:
+    with pytest.raises(InvalidInput, match="is no address such as"):
+        home.address(settings, {"LAZULITE_URL": url, "LAZULITE_TOKEN": "t"}, pytest.fail)
+
+
 def test_a_token_that_cannot_be_read_is_told(settings: Settings) -> None:
     with pytest.raises(Denied, match="token"):
         home.token_of(settings)

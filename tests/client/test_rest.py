@@ -70,6 +70,12 @@ def test_nobody_there_is_told_with_the_mend() -> None:
         connection.json("POST", "/")
 
 
+def test_a_server_of_something_else_is_told(fake: Fake, session: Session) -> None:
+    fake.arm("GET", "", Reply(pieces=[b"<html>hello"]))
+    with pytest.raises(Unreachable, match="is no Lazulite server"):
+        session.arm("GET", "")
+
+
 def test_lines_come_as_soon_as_they_are_whole() -> None:
     assert list(lines(iter([b"a\nb", b"c\n", b"d"]))) == [b"a", b"bc", b"d"]
 

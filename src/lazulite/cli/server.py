@@ -45,7 +45,7 @@ def up(home: Path | None, port: int | None, https_port: int | None, *, detach: b
     if https_port is not None:
         settings = replace(settings, https_port=https_port)
     if detach:
-        _detach(settings)
+        _detach(settings, port, https_port)
         return
     import gc
 
@@ -56,16 +56,20 @@ def up(home: Path | None, port: int | None, https_port: int | None, *, detach: b
     serve(settings, lambda running: click.echo(_greeting(running.http, running.https, settings)))
 
 
-def _detach(settings: Settings) -> None:
+def _detach(settings: Settings, port: int | None, https_port: int | None) -> None:
     from lazulite.client import home
     from lazulite.domain.errors import Conflict
 
     held = home.running(settings)
     if held is not None:
-        raise Conflict(
-            f"home {settings.home} is held by the server with pid {held.pid}, at {held.http}; "
-            "stop it with `lazulite down`"
-        )
+        pairs = ((port, held.http), (https_port, held.https))
+        if any(asked is not None and not url.endswith(f":{asked}") for asked, url in pairs):
+            raise Conflict(
+                f"home {settings.home} is held by the server with pid {held.pid}, at {held.http}; "
+                "stop it with `lazulite down`"
+            )
+        click.echo(_greeting(held.http, held.https, settings))
+        return
     ports = ("--port", str(settings.http_port), "--https-port", str(settings.https_port))
     server = home.start(settings, ports)
     click.echo(_greeting(server.http, server.https, settings))

@@ -64,6 +64,8 @@ def upload(
         Unavailable: the server went away; the same call again sends the rest.
     """
     files = list(_local_files(local, clean_path(remote).strip("/")))
+    if not files:
+        raise NotFound(f"there is no file in the folder {str(local)!r}")
     total = sum(file.size for file in files)
     if total >= _WORTH_A_WORD:
         say(f"uploading {len(files)} file{'' if len(files) == 1 else 's'}, {total / 1e6:.0f} MB")

@@ -107,7 +107,8 @@ def _elsewhere(url: str, token: str | None, ca: str | None) -> Address:
         )
     if not _is_address(url):
         raise InvalidInput(
-            f"LAZULITE_URL={url!r} is no address such as https://lazulite.example:5443",
+            f"LAZULITE_URL={url!r} is no address such as https://lazulite.example:5443 "
+            "(a workspace is named by -w or `lazulite configure`)",
             path="LAZULITE_URL",
         )
     if ca and not Path(ca).is_file():
@@ -121,9 +122,11 @@ def _elsewhere(url: str, token: str | None, ca: str | None) -> Address:
 def _is_address(url: str) -> bool:
     try:
         parts = urlsplit(url)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # of the port
+        port = parts.port
+    except ValueError:
         return False
+    bare = parts.path in ("", "/") and not parts.query and not parts.fragment
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and port != 0 and bare
 
 
 def token_of(settings: Settings) -> str:

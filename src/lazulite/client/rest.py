@@ -105,19 +105,29 @@ class Connection:
 
         Raises:
             LazuliteError: the server said no, in the class that says why.
-            Unreachable: it did not answer.
+            Unreachable: it did not answer, or is another program.
         """
         call = _json_call(method, with_query(path, query), body, headers)
         again = method in _REPEATABLE if repeat is None else repeat
         for trial in range(1, _TRIES + 1):
             try:
                 text = b"".join(self._call(call, again=again))
-                return json.loads(text) if text.strip() else {}
+                return self._read(text) if text.strip() else {}
             except errors.Unavailable:
                 if not again or trial == _TRIES:
                     raise
                 time.sleep(0.05 * 4 ** (trial - 1))
         raise AssertionError("unreachable: the last try raises")
+
+    def _read(self, text: bytes) -> Any:
+        try:
+            return json.loads(text)
+        except ValueError:
+            where = self.address.url
+            raise Unreachable(
+                f"what answers at {where} is no Lazulite server: see `lazulite status`, or "
+                "correct LAZULITE_URL"
+            ) from None
 
     def send(
         self,
