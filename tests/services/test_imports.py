@@ -165,8 +165,8 @@ def test_a_dry_begin_writes_nothing(services: Services, experiment: str) -> None
 def test_a_run_that_cannot_be_is_refused_whole(
     services: Services, experiment: str, changes: dict[str, Any]
 ) -> None:
+    wrong = msgspec.structs.replace(sent(experiment, id="r2"), **changes)
     with pytest.raises(InvalidInput):
-        wrong = msgspec.structs.replace(sent(experiment, id="r2"), **changes)
         begin(services, sent(experiment), wrong)
     with pytest.raises(NotFound):
         tracking.get(services, HERE, "r1")

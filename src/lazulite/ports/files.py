@@ -27,10 +27,11 @@ class Snapshots(Protocol):
 
     The digest of a tree is the BLAKE3 of its sorted entries (path, digest, executable), so equal
     trees have equal digests wherever they were made. `save` raises InvalidInput if an object is
-    missing or a path unsafe. `entries` and `open` raise NotFound for what is not here. `ingest` follows no symlink that leaves the folder. `materialise`
-    makes a folder by reflink, else by copy for small files and hard link for large ones; the
-    target must not exist; a crash leaves no half-made target. `sweep` frees, or with `dry` only
-    counts, trees that are not to be kept, and objects of no tree, a week after the last use.
+    missing or a path unsafe. `entries` and `open` raise NotFound for what is not here. `ingest`
+    follows no symlink that leaves the folder. `materialise` makes a folder by reflink, else by copy
+    for small files and hard link for large ones; the target must not exist; a crash leaves no
+    half-made target. `sweep` frees, or with `dry` only counts, trees that are not to be kept, and
+    objects of no tree, a week after the last use.
     """
 
     def missing(self, digests: Iterable[str]) -> set[str]: ...

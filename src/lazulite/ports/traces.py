@@ -18,8 +18,9 @@ class Traces(Protocol):
     `save` writes the columns of one that is, and adds its labels; `relabel` sets and removes labels
     and raises NotFound where one to remove is not there. `find` gives those of the named that
     exist, in the order of the names; `get` raises NotFound. `search` is newest first where the
-    orders leave a choice; no experiments means every one of the workspace. `delete` deletes those of an experiment that were created at or before a
-    time, oldest first, and says how many; what is None does not narrow.
+    orders leave a choice; no experiments means every one of the workspace. `delete` deletes those
+    of an experiment that were created at or before a time, oldest first, and says how many; what is
+    None does not narrow.
     """
 
     def add(self, workspace: int, traces: Sequence[Trace]) -> list[int]: ...

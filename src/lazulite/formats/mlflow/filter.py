@@ -165,13 +165,11 @@ class _Parser:
         return Operand(entity, key), _KINDS.get(entity, Kind.TEXT)
 
     def _span_key(self, token: Token, key: str) -> str:
-        name = key.removeprefix("attributes.").strip("`\"")
+        name = key.removeprefix("attributes.").strip('`"')
         is_attribute = key.startswith("attributes.") and name != ""
         if not is_attribute and key not in SPAN_KEYS:
             known = ", ".join(SPAN_KEYS)
-            self._fail(
-                token, f"Invalid span attribute {key[:60]!r}: use {known} or attributes.KEY"
-            )
+            self._fail(token, f"Invalid span attribute {key[:60]!r}: use {known} or attributes.KEY")
         return f"attributes.{name}" if is_attribute else key
 
     def _attribute(self, token: Token, key: str) -> tuple[Operand, Kind]:
