@@ -28,7 +28,7 @@ from lazulite.client.transfer.records import (
     PlacedExperiment,
     Run,
 )
-from lazulite.client.transfer.staging import Staging, dump, place_name
+from lazulite.client.transfer.staging import Staging, dump, file_of, place_name
 from lazulite.domain.errors import InvalidInput
 from lazulite.domain.job import FINAL
 from lazulite.domain.model import ModelStatus
@@ -187,11 +187,14 @@ class FolderTarget:
             return Placed(key, "same")
         before = sum(self._known(path) for _, path in files_of(place / "metrics"))
         self._points[key] = before
-        lacking = {k: v for k, v in run.params.items() if not (place / "params" / k).exists()}
+        lacking = {
+            k: v for k, v in run.params.items() if not (place / "params" / file_of(k)).exists()
+        }
         for kind, texts in (("params", lacking), ("tags", tags)):
             for name, text in texts.items():
-                if not (place / kind / name).exists():
-                    self._disk.write(place / kind / name, text)
+                path = place / kind / file_of(name)
+                if not path.exists():
+                    self._disk.write(path, text)
         return Placed(key, "open", before, len(lacking))
 
     def _begin_model(self, model: Model) -> Placed:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
@@ -12,9 +14,12 @@ import yaml
 
 from lazulite.client.transfer.folder import META, read_meta
 from lazulite.client.transfer.records import EXPORTED_VERSION, Name, NamePlaced, Version
+from lazulite.domain.errors import InvalidInput
+from lazulite.domain.run import check_key
 from lazulite.formats.mlflow.transfer import PlacedVersion
 
 _PIECE = 1 << 20  # bytes copied at once
+_LONGEST = 250  # bytes of the name of a file
 
 
 class Staging:
@@ -42,7 +47,7 @@ class Staging:
             (part / name).mkdir(exist_ok=True)
         for kind, files in texts.items():
             for name, text in files.items():
-                path = part / kind / name
+                path = part / kind / file_of(name)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(text.encode())
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -96,6 +101,18 @@ def place_name(home: Path, one: Name, disk: Staging, locate: Callable[[str], str
         elif version in numbers and place.read_text() != numbers[version]:
             refused.append(alias)
     return NamePlaced(new, done, refused)
+
+
+def file_of(key: str) -> str:
+    """Return the path of the file of a label: its key, where MLflow could have written that.
+
+    Tags of Azure ML may have any name, also one that leads out of the folder.
+    """
+    with suppress(InvalidInput):
+        if all(len(part.encode()) <= _LONGEST for part in check_key(key, "key").split("/")):
+            return key
+    name = re.sub(r"[/\\\0]", "_", key).encode()[:_LONGEST].decode(errors="ignore")
+    return name if name.strip(".") else "_"
 
 
 def dump(record: Mapping[str, object]) -> str:
