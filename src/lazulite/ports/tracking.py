@@ -70,7 +70,9 @@ class Metrics(Protocol):
 
     `count` is of all metrics of a run. `summaries` are of metrics of several runs, by their names,
     at most `limit`; keys None = all. `sampled` gives a part of a metric in at most `limit` points
-    and the two at its ends: the lowest and the highest of each piece of it.
+    and the two at its ends: the lowest and the highest of each piece of it. It looks at every point
+    that `roll` has not seen: `is_long` says that these are many. `roll` does a bit, and returns
+    whether there is more; later points change nothing of what `sampled` gives.
     """
 
     def history(self, run: int, key: str, limit: int, after: str | None) -> Listed[Point]: ...
@@ -84,3 +86,7 @@ class Metrics(Protocol):
     def sampled(
         self, run: int, key: str, steps: tuple[int | None, int | None], limit: int
     ) -> list[Point]: ...
+
+    def is_long(self, run: int, key: str) -> bool: ...
+
+    def roll(self, run: int, key: str) -> bool: ...

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from lazulite.domain.errors import InvalidInput
 from lazulite.domain.run import Point, Summary
 from lazulite.ports.listed import Listed
+from lazulite.store import rollup
 from lazulite.store.keys import key_ids
 from lazulite.store.points import NAN
 from lazulite.store.sampling import sampled
@@ -80,6 +81,16 @@ class SqlMetrics:
     ) -> list[Point]:
         """Return a part of a metric in few points."""
         return sampled(self._db, run, key, steps, limit)
+
+    def is_long(self, run: int, key: str) -> bool:
+        """Say whether `roll` would save work."""
+        row = key_ids(self._db, [key]).get(key)
+        return row is not None and rollup.is_worth_it(self._db, run, row)
+
+    def roll(self, run: int, key: str) -> bool:
+        """Prepare a metric for `sampled`, a bit; return whether there is more to do."""
+        row = key_ids(self._db, [key]).get(key)
+        return row is not None and rollup.roll(self._db, run, row)
 
 
 def _position(token: str) -> Iterable[float]:

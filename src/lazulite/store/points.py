@@ -97,7 +97,10 @@ def _upsert(db: sa.Connection) -> Any:
     terms: list[tuple[Any, tuple[str, ...]]] = [(lower, ("min",)), (higher, ("max",))]
     terms += [(later, ("last", "last_step", "last_time"))]
     terms += [(earlier, ("first", "first_step", "first_time"))]
-    values = {c: sa.case((term, new[c]), else_=old[c]) for term, columns in terms for c in columns}
+    values: dict[Any, Any] = {
+        c: sa.case((term, new[c]), else_=old[c]) for term, columns in terms for c in columns
+    }
+    values[old.rolled] = sa.case((new.first_step < old.rolled, new.first_step), else_=old.rolled)
     made = statement.on_conflict_do_update(index_elements=[old.run, old.key], set_=values)
     _UPSERTS[db.dialect.name] = made
     return made

@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from lazulite.domain.run import Point
+from lazulite.store import rollup
 from lazulite.store.keys import key_ids
 from lazulite.store.points import NAN
 from lazulite.store.tracking_tables import metrics
@@ -70,16 +71,31 @@ def sampled(
     found = [tuple(r) for r in db.execute(_FEW, {**which, "limit": limit + 1})]
     if len(found) > limit:
         last = tuple(db.execute(_LAST, which).one())
-        found = sorted({found[0], last, *_extremes(db, which, found[0][0], last[0], limit)})
+        ends = (found[0][0], last[0])
+        found = sorted({found[0], last, *_few(db, which, ends, max(1, (limit - 2) // 2))})
     return [Point(key, math.nan if v == NAN else v, time, step) for step, time, v in found]
 
 
-def _extremes(
-    db: sa.Connection, which: dict[str, Any], first: int, last: int, limit: int
+def _few(
+    db: sa.Connection, which: dict[str, Any], steps: tuple[int, int], parts: int
 ) -> list[tuple[int, int, float]]:
-    parts = max(1, (limit - 2) // 2)
+    """Return the extremes of the parts between two steps: from blocks, and what is in none."""
+    first, last = steps
     width = (last - first) // parts + 1
-    values = {**which, "low": first, "high": last, "width": width, "nan": NAN}
+    blocks = rollup.blocks(db, which["run"], which["key"], steps)
+    if len(blocks) < parts:
+        return _extremes(db, which, steps, width)
+    points = rollup.extremes(blocks, first, width)
+    for rest in ((first, blocks[0].first - 1), (blocks[-1].last + 1, last)):
+        if rest[0] <= rest[1]:
+            points += _extremes(db, which, rest, width)
+    return points
+
+
+def _extremes(
+    db: sa.Connection, which: dict[str, Any], steps: tuple[int, int], width: int
+) -> list[tuple[int, int, float]]:
+    values = {**which, "low": steps[0], "high": steps[1], "width": width, "nan": NAN}
     query = _POSTGRES if db.dialect.name == "postgresql" else _SQLITE
     best = [_BEST.format(way=way) for way in ("ASC", "DESC")]
     ways = [sa.text(query.format(parts=_PARTS, best=one)) for one in best]

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from lazulite.domain.errors import Unavailable
 
-HEAD = "0006"  # the newest revision in migrations/versions; a test compares
+HEAD = "0007"  # the newest revision in migrations/versions; a test compares
 MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK = 0x1A201173  # PostgreSQL advisory lock: two servers must not migrate at once
 

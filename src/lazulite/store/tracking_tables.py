@@ -65,6 +65,7 @@ latest_metrics = sa.Table(
     _real("first"),
     _whole("first_step"),
     _whole("first_time"),
+    _whole("rolled", null=True),  # step up to which, itself excluded, `metric_blocks` are right
     sqlite_with_rowid=False,
 )
 for _which in ("last", "min", "max"):
@@ -75,6 +76,22 @@ for _which in ("last", "min", "max"):
         latest_metrics.c[_which],
         latest_metrics.c.run,
     )
+
+metric_blocks = sa.Table(  # the extremes of stretches of a long curve, see ADR 0016
+    "metric_blocks",
+    metadata,
+    _ref("run", "jobs", key=True),
+    _whole("key", key=True),
+    _whole("first", key=True),  # step; the blocks of a curve follow each other without a gap
+    _whole("last"),
+    _real("low"),  # NULL = every value is NaN
+    _whole("low_step", null=True),
+    _whole("low_time", null=True),
+    _real("high"),
+    _whole("high_step", null=True),
+    _whole("high_time", null=True),
+    sqlite_with_rowid=False,
+)
 
 params = sa.Table(
     "params",
