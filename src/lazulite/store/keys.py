@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import sqlalchemy as sa
 
+from lazulite.domain.errors import InvalidInput
 from lazulite.store.columns import among, insert
 from lazulite.store.tracking_tables import keys
 
@@ -23,8 +24,14 @@ def key_ids(db: sa.Connection, names: Iterable[str]) -> dict[str, int]:
 
 
 def ensure_keys(db: sa.Connection, names: Iterable[str]) -> dict[str, int]:
-    """Return the row ids of names, made where they are new."""
+    """Return the row ids of names, made where they are new.
+
+    Raises:
+        InvalidInput: one has a NUL, which neither database can look up.
+    """
     wanted = sorted(set(names))  # in one order, so that two writers do not lock each other
+    if odd := next((name for name in wanted if "\0" in name), None):
+        raise InvalidInput(f"{odd[:100]!r} has a NUL character, which no name can have; rename it")
     found = key_ids(db, wanted)
     if new := [{"name": name} for name in wanted if name not in found]:
         db.execute(insert(db, keys).on_conflict_do_nothing(), new)

@@ -221,3 +221,9 @@ def test_unfinished_are_those_an_engine_must_end(store: Store, workspace: int) -
     add(store, a_job(workspace))
     assert store.read(lambda tx: tx.jobs.unfinished(workspace)) == 1
     assert store.read(lambda tx: tx.jobs.unfinished(workspace + 1)) == 0
+
+
+def test_a_tag_whose_name_has_a_nul_is_refused(store: Store, workspace: int) -> None:
+    job = a_job(workspace, "nul", tags={"a\0b": "x"})
+    with pytest.raises(InvalidInput, match="NUL"):
+        store.write(lambda tx: tx.jobs.add(job, None))
