@@ -31,8 +31,8 @@ _GIVEN = {  # what Azure ML's tools take from the environment instead
     BUILD_ID: "AZUREML_GIT_BUILD_ID",
     BUILD_URI: "AZUREML_GIT_BUILD_URI",
 }
-# a repository's own settings must neither start a monitor nor make git write or ask; filters that it
-# names for its files run, as with any `git status`, without which changes could not be told
+# a repository's own settings must neither start a monitor nor make git write or ask; filters that
+# it names for its files run, as with any `git status`, or changes could not be told
 _SAFE = ("-c", "core.fsmonitor=false", "--no-optional-locks")
 _STATUS = ("status", "--porcelain=v2", "--branch", "--")
 _REMOTE = ("ls-remote", "--get-url")
