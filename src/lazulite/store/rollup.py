@@ -16,7 +16,7 @@ from lazulite.store.points import NAN
 from lazulite.store.tracking_tables import latest_metrics, metric_blocks, metrics
 
 BLOCK = 2048  # points
-WORTH = 32 * BLOCK  # points that are not in blocks, from which on making them is worth a write
+WORTH = 64 * BLOCK  # points that are not in blocks, from which on making them is worth a write
 AT_ONCE = 64  # blocks made in one transaction: some 50 ms
 MOST = 16 * BLOCK  # points of a block; a step that has more is not passed
 _START, _HIGHEST = -(2**63), 2**62  # steps; none is before, and none beyond in a block
@@ -127,8 +127,9 @@ def roll(db: sa.Connection, run: int, key: int) -> bool:
         start = block.last + 1
     if made:
         db.execute(metric_blocks.insert(), [block._asdict() for block in made])
-    rolled = latest_metrics.update().where(_l.run == run, _l.key == key)
-    db.execute(rolled.values(rolled=start))
+    if start != state.rolled:
+        rolled = latest_metrics.update().where(_l.run == run, _l.key == key)
+        db.execute(rolled.values(rolled=start))
     return len(made) == AT_ONCE
 
 

@@ -50,7 +50,7 @@ SELECT :run, (SELECT min(key) FROM metrics WHERE run = :run), {step}, 8, {value}
 
 
 def log(store: Store, run: RunHead, *points: Point) -> None:
-    store.write(lambda tx: tx.runs.log(run, Batch(metrics=points)))
+    store.write(lambda tx: tx.runs.log(run, Batch(metrics=list(points))))
 
 
 def roll(store: Store, run: RunHead) -> None:
