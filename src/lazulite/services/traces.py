@@ -60,6 +60,8 @@ def tell(
             tx.traces.save(new)
         else:
             new = msgspec.structs.replace(new, id=tx.traces.add(workspace, [new])[0])
+            if not trace.assessments:
+                return new  # as it is stored
         tx.assessments.put(new, trace.assessments)
         return tx.traces.get(workspace, trace.trace)
 
