@@ -191,6 +191,8 @@ def _writes(subjects: Sequence[Subject], floor: Peer, rounds: int) -> Iterator[L
             limit_name="bare ASGI",
             at_most=goal,
         )
+    for subject in subjects:
+        acts.make_batches(subject, rounds * 3 + 1)
     taken = _say_and_time("log_batch", acts.log_batch, subjects, rounds * 3)
     yield Line(
         what="log_batch of 1 000",
