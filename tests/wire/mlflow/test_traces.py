@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow  # the client waits for its own queue
+
 
 @pytest.fixture
 def traced(mlflow: Any) -> Any:
